@@ -1,0 +1,1 @@
+"""Connectors to accounting packages: pure Python, one folder per package."""

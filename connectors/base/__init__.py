@@ -1,0 +1,1 @@
+"""What every connector shares: documents, promises, errors, HTTP and the stand-in server."""

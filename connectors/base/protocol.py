@@ -1,0 +1,351 @@
+"""What a package declares, what a connector is given, and what it can promise."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Protocol, Self, runtime_checkable
+
+from connectors.base.documents import (
+    Allocation,
+    Attachment,
+    Changes,
+    Codes,
+    CompanyFile,
+    Conflict,
+    Contact,
+    CreditNote,
+    Job,
+    Key,
+    Posted,
+    SalesInvoice,
+)
+from connectors.base.errors import Rejected
+
+Outcome = Posted | Rejected | Conflict
+Found = Posted | Conflict
+
+
+class Link(StrEnum):
+    """How documents reach the package."""
+
+    API = "api"
+    DESKTOP = "desktop"
+    FILE = "file"
+
+
+class SetUpBy(StrEnum):
+    """Who can set the link up."""
+
+    ADMIN = "admin"
+    SUPPORT = "support"
+
+
+class Scope(StrEnum):
+    """Whom a rate limit counts: one company file, or the whole app over all practices."""
+
+    INTERFACE = "interface"
+    PACKAGE = "package"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateLimit:
+    """At most `calls` in any `per`; kept below the vendor's published bound."""
+
+    name: str
+    scope: Scope
+    calls: int
+    per: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the package can take. Times are what the lane waits, so they are the dossier's, not guesses."""
+
+    per_call: int = 1
+    concurrent: int = 1
+    rates: tuple[RateLimit, ...] = ()
+    connect_timeout: float = 5.0
+    read_timeout: float = 60.0
+    # How long after an unanswered write the package may still be working on it.
+    settle: timedelta = timedelta(seconds=120)
+    number_length: int = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One preference of an interface; the settings form is made from these."""
+
+    key: str
+    label: str
+    kind: str = "text"  # text, choice, boolean, integer, secret
+    default: Any = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    help: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OAuth2:
+    """The authorization-code round trip; paths are joined to the named endpoint of the package."""
+
+    authorize: tuple[str, str]
+    token: tuple[str, str]
+    revoke: tuple[str, str] | None
+    scopes: tuple[str, ...]
+    # How long a used refresh token may be tried again when its answer was lost.
+    refresh_overlap: timedelta = timedelta(0)
+    pkce: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WireRequest:
+    """A write as it is about to leave: no header but the idempotency key is kept."""
+
+    method: str
+    path: str
+    body: bytes
+    content_type: str
+    idempotency_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WireAnswer:
+    """What came back, or `status` 0 and the reason when nothing readable did."""
+
+    status: int
+    body: bytes
+    reason: str = ""
+
+
+class TokenSource(Protocol):
+    """Where an access token comes from; renewal is somebody else's lock and database."""
+
+    def access_token(self) -> str:
+        """A token believed valid. Raises NeedsReconnect, RetryLater."""
+
+    def renew(self, refused: str) -> str:
+        """A newer token than the refused one. Raises NeedsReconnect, RetryLater."""
+
+
+class Limiter(Protocol):
+    """The shared rate limits."""
+
+    def acquire(self) -> None:
+        """Return when one call may be made. Raises RetryLater when that is not soon."""
+
+    def observe(self, remaining: Mapping[str, int]) -> None:
+        """Lower the buckets named to what the package says is left."""
+
+
+class Recorder(Protocol):
+    """Is told of every write, just before the socket is used and just after."""
+
+    def before_write(self, request: WireRequest) -> None:
+        """Commit what is about to be sent. Whatever it raises stops the call before it is made."""
+
+    def after_write(self, answer: WireAnswer) -> None:
+        """Keep what came back."""
+
+
+class Unlimited:
+    """A limiter that never waits."""
+
+    def acquire(self) -> None:
+        return None
+
+    def observe(self, remaining: Mapping[str, int]) -> None:
+        return None
+
+
+class Unrecorded:
+    """A recorder that keeps nothing."""
+
+    def before_write(self, request: WireRequest) -> None:
+        return None
+
+    def after_write(self, answer: WireAnswer) -> None:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """All a connector may know of the world.
+
+    `endpoints` are base URLs by the names the package declares; `settings` are the interface's
+    preferences by `Setting.key`; `facts` is what `read_codes` last reported of the company file.
+    """
+
+    interface: str
+    company_file: str
+    endpoints: Mapping[str, str]
+    tokens: TokenSource
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    limiter: Limiter = field(default_factory=Unlimited)
+    recorder: Recorder = field(default_factory=Unrecorded)
+    limits: Limits = field(default_factory=Limits)
+
+
+class Connector(Protocol):
+    """Opened for one connection; holds one HTTP session; not shared between threads."""
+
+    @classmethod
+    def open(cls, connection: Connection) -> Self:
+        """A connector ready to call. Opens no socket yet."""
+
+    def close(self) -> None:
+        """Let go of the session."""
+
+
+@runtime_checkable
+class ListsCompanyFiles(Protocol):
+    """The signed-in person chooses among several company files."""
+
+    def list_company_files(self) -> list[CompanyFile]:
+        """Every company file the consent reaches; works before one is chosen."""
+
+
+@runtime_checkable
+class ReadsCodes(Protocol):
+    """Account codes, tax codes and facts of the company file can be read."""
+
+    def read_codes(self) -> Codes:
+        """All of them, archived ones included and marked."""
+
+
+@runtime_checkable
+class PushesContacts(Protocol):
+    """Clients become contacts, created once and matched afterwards, never overwritten."""
+
+    def find_contacts(self, contacts: Sequence[Contact]) -> dict[Key, Found]:
+        """Those that exist, by the interface's match rule; several or archived hits are a Conflict."""
+
+    def post_contacts(self, contacts: Sequence[Contact], *, call_key: str) -> list[Outcome]:
+        """Create them, one outcome each in order. Never updates an existing contact."""
+
+
+@runtime_checkable
+class PushesJobs(Protocol):
+    """Jobs have a place in the package."""
+
+    def find_jobs(self, jobs: Sequence[Job]) -> dict[Key, Found]:
+        """Those that exist, by code."""
+
+    def post_jobs(self, jobs: Sequence[Job], *, call_key: str) -> list[Outcome]:
+        """Create them, one outcome each in order."""
+
+
+@runtime_checkable
+class PostsInvoices(Protocol):
+    """Sales invoices can be created and found again."""
+
+    def post_invoices(self, invoices: Sequence[SalesInvoice], *, call_key: str) -> list[Outcome]:
+        """Create at most `limits.per_call`, one outcome each in order; never overwrites."""
+
+    def find_invoices(self, invoices: Sequence[SalesInvoice]) -> dict[Key, Found]:
+        """Posted for our own, Conflict for another document under our number, absent otherwise."""
+
+
+@runtime_checkable
+class PostsCreditNotes(Protocol):
+    """Credit notes can be created and found again."""
+
+    def post_credit_notes(self, notes: Sequence[CreditNote], *, call_key: str) -> list[Outcome]:
+        """As `post_invoices`."""
+
+    def find_credit_notes(self, notes: Sequence[CreditNote]) -> dict[Key, Found]:
+        """As `find_invoices`."""
+
+
+@runtime_checkable
+class AllocatesCredits(Protocol):
+    """A credit note can be set against an invoice."""
+
+    def post_allocations(
+        self, allocations: Sequence[Allocation], *, call_key: str
+    ) -> list[Outcome]:
+        """Allocate; at most one is given per call."""
+
+    def find_allocations(self, allocations: Sequence[Allocation]) -> dict[Key, Found]:
+        """Those already made."""
+
+
+@runtime_checkable
+class AttachesPdf(Protocol):
+    """The invoice's PDF can hang on the document."""
+
+    def post_attachments(
+        self, attachments: Sequence[Attachment], *, call_key: str
+    ) -> list[Outcome]:
+        """Attach; at most one is given per call. Repeating it is harmless or looked up first."""
+
+    def find_attachments(self, attachments: Sequence[Attachment]) -> dict[Key, Found]:
+        """Those already there."""
+
+
+@runtime_checkable
+class ReadsPayments(Protocol):
+    """Payments and document states can be read back."""
+
+    def read_changes(self, since: str) -> Changes:
+        """All since the mark of the last call; an empty mark means from the beginning."""
+
+
+@runtime_checkable
+class Disconnects(Protocol):
+    """The package can be told that the link to this company file ends."""
+
+    def disconnect(self, connection_id: str) -> bool:
+        """End it there; True when the person's consent reaches no other company file any more."""
+
+
+CAPABILITIES: Mapping[str, type] = {
+    "company files": ListsCompanyFiles,
+    "codes": ReadsCodes,
+    "contacts": PushesContacts,
+    "jobs": PushesJobs,
+    "invoices": PostsInvoices,
+    "credit notes": PostsCreditNotes,
+    "allocations": AllocatesCredits,
+    "pdf": AttachesPdf,
+    "payments": ReadsPayments,
+    "disconnect": Disconnects,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """One accounting package: all the product needs to know without opening a connection."""
+
+    key: str
+    label: str
+    connector: type[Any]
+    link: Link = Link.API
+    set_up_by: SetUpBy = SetUpBy.ADMIN
+    summary: str = ""
+    company_file_word: str = "company file"
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    oauth: OAuth2 | None = None
+    settings: tuple[Setting, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    # Loads the stand-in's class; a function so that the web process need not import a server.
+    standin: str = ""
+
+    def can(self, capability: type) -> bool:
+        """Whether the package's connector implements the capability."""
+        return issubclass(self.connector, capability)
+
+    def capabilities(self) -> list[str]:
+        """The names of all it can do, in the order of CAPABILITIES."""
+        return [name for name, protocol in CAPABILITIES.items() if self.can(protocol)]
+
+    def default_settings(self) -> dict[str, Any]:
+        """Every preference at its default."""
+        return {setting.key: setting.default for setting in self.settings}
+
+
+def difference(ours: Decimal, theirs: Decimal | None) -> Decimal:
+    """Theirs less ours; zero where the package says nothing."""
+    return Decimal(0) if theirs is None else theirs - ours
