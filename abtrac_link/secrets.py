@@ -1,0 +1,33 @@
+"""Secrets of the embedded shape: made once, kept in a file only the owner can read."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def kept_secret(path: Path, make: Callable[[], str]) -> str:
+    """The secret in the file, which is made on first use. Raises ImproperlyConfigured."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            # Written aside and linked, so that of two first starts only one secret survives.
+            aside = path.with_name(f"{path.name}.{os.getpid()}")
+            aside.touch(mode=0o600)
+            aside.write_text(make(), encoding="ascii")
+            try:
+                os.link(aside, path)
+            except FileExistsError:
+                pass
+            finally:
+                aside.unlink()
+        secret = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The folder {path.parent} cannot be used ({error.strerror})."
+            " Set VAR_DIR to a folder this user may write."
+        ) from error
+    if not secret:
+        raise ImproperlyConfigured(f"{path} is empty. Remove it to have a new secret made.")
+    return secret

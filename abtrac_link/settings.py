@@ -1,0 +1,335 @@
+"""One settings file, read from the environment.
+
+With nothing set this is the embedded shape: SQLite under var/, a Celery worker thread in the web
+process and an in-memory broker. DATABASE_URL and REDIS_URL make it the server shape, in which
+secrets must be given.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from cryptography.fernet import Fernet
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+
+from abtrac_link.secrets import kept_secret
+from connectors import registry
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+
+# --- Shape -----------------------------------------------------------------------------------
+VAR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+DATABASE_URL = env.str("DATABASE_URL", default="")
+REDIS_URL = env.str("REDIS_URL", default="")
+EMBEDDED = not DATABASE_URL
+if bool(DATABASE_URL) != bool(REDIS_URL):
+    missing = "REDIS_URL" if DATABASE_URL else "DATABASE_URL"
+    raise ImproperlyConfigured(
+        f"{missing} is not set. The server shape needs both DATABASE_URL and REDIS_URL;"
+        " set both, or neither for the embedded shape."
+    )
+
+
+def required_secret(name: str, make: Any) -> str:
+    """The secret of that name from the environment; embedded, one made once and kept under var/."""
+    given = env.str(name, default="")
+    if given:
+        return str(given)
+    if EMBEDDED:
+        return kept_secret(VAR / name.lower().replace("_", "-"), make)
+    raise ImproperlyConfigured(f"{name} is not set. The server shape needs it in the environment.")
+
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = required_secret("SECRET_KEY", get_random_secret_key)
+# Newest first; the first one encrypts, all of them decrypt.
+CREDENTIAL_KEYS = [
+    key.strip()
+    for key in required_secret("CREDENTIAL_KEYS", lambda: Fernet.generate_key().decode()).split(",")
+]
+SITE_URL = env.str("SITE_URL", default="http://localhost:8000").rstrip("/")
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", urlsplit(SITE_URL).hostname or "localhost"]
+)
+HTTPS = SITE_URL.startswith("https://")
+
+# --- Applications ----------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "offices",
+    "interfaces",
+    "invoicing",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "rest_framework",
+    "rest_framework_api_key",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "django_tables2",
+    "django_filters",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "offices.middleware.NoStore",
+]
+
+ROOT_URLCONF = "abtrac_link.urls"
+WSGI_APPLICATION = "abtrac_link.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- Database --------------------------------------------------------------------------------
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES: dict[str, dict[str, Any]]
+if EMBEDDED:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": VAR / "abtrac-link.sqlite3",
+            "OPTIONS": {
+                "timeout": 20,
+                "transaction_mode": "IMMEDIATE",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            },
+            # A file, not memory: worker threads of the tests open connections of their own.
+            "TEST": {"NAME": VAR / "test.sqlite3"},
+        }
+    }
+else:
+    DATABASES = {"default": env.db("DATABASE_URL")}
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# The role the product works under on PostgreSQL: no owner, so row-level security binds it.
+DATABASE_APP_ROLE = env.str("DATABASE_APP_ROLE", default="abtrac_link_app")
+
+CACHES: dict[str, dict[str, Any]] = {
+    "default": (
+        {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+        if EMBEDDED
+        else {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    )
+}
+
+# --- Worker ----------------------------------------------------------------------------------
+CELERY_BROKER_URL = "memory://" if EMBEDDED else REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Half a minute of a dead broker must not hold up a click: the row is the queue, not the message.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {}
+    if EMBEDDED
+    else {
+        "visibility_timeout": 120,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 3,
+    }
+)
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "invoicing.tasks.sweep", "schedule": timedelta(seconds=5)},
+    "refresh-codes": {"task": "interfaces.tasks.refresh_all_codes", "schedule": timedelta(hours=1)},
+    "read-payments": {
+        "task": "invoicing.tasks.read_all_payments",
+        "schedule": timedelta(minutes=30),
+    },
+}
+
+# --- Delivery (seconds) ----------------------------------------------------------------------
+UPLOAD_LEASE_SECONDS = env.int("UPLOAD_LEASE_SECONDS", default=60)
+UPLOAD_TURN_SECONDS = env.int("UPLOAD_TURN_SECONDS", default=30)
+# When an unanswered write is looked up, counted from the last look; then a person decides.
+UPLOAD_LOOKUP_SECONDS = env.list(
+    "UPLOAD_LOOKUP_SECONDS", cast=float, default=[10, 120, 600, 3600, 21600, 86400]
+)
+# Waits after "surely not executed"; the last one repeats until UPLOAD_GIVE_UP_SECONDS.
+UPLOAD_RETRY_SECONDS = env.list(
+    "UPLOAD_RETRY_SECONDS", cast=float, default=[5, 30, 120, 600, 1800, 7200, 18000]
+)
+UPLOAD_GIVE_UP_SECONDS = env.int("UPLOAD_GIVE_UP_SECONDS", default=5 * 86400)
+# None: as the package declares.
+UPLOAD_SETTLE_SECONDS = env.float("UPLOAD_SETTLE_SECONDS", default=None)
+# Consecutive failures that open an interface's breaker, and how long it stays open at first.
+BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=5)
+BREAKER_OPEN_SECONDS = env.int("BREAKER_OPEN_SECONDS", default=60)
+
+# --- Packages --------------------------------------------------------------------------------
+# Per package: <KEY>_CLIENT_ID, <KEY>_CLIENT_SECRET, <KEY>_SCOPES and <KEY>_<ENDPOINT>_URL.
+PACKAGE_APPS = {
+    key: {
+        "client_id": env.str(f"{key.upper()}_CLIENT_ID", default=""),
+        "client_secret": env.str(f"{key.upper()}_CLIENT_SECRET", default=""),
+        "scopes": env.str(
+            f"{key.upper()}_SCOPES", default=" ".join(one.oauth.scopes) if one.oauth else ""
+        ),
+        "endpoints": {
+            name: env.str(f"{key.upper()}_{name.upper()}_URL", default=url).rstrip("/")
+            for name, url in one.endpoints.items()
+        },
+    }
+    for key, one in registry.packages().items()
+}
+
+# --- People ----------------------------------------------------------------------------------
+AUTH_USER_MODEL = "offices.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_ADAPTER = "offices.accounts.ClosedAccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_RATE_LIMITS = {"login_failed": env.str("LOGIN_FAILED_LIMIT", default="10/m/ip,5/5m/key")}
+MFA_TOTP_ISSUER = "Abtrac Link"
+# Admins and support must have a one-time code; off by default only in the embedded shape.
+REQUIRE_TOTP = env.bool("REQUIRE_TOTP", default=not EMBEDDED)
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="link@abtrac.example")
+
+# --- API -------------------------------------------------------------------------------------
+API_MAX_ROWS = 1000
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["invoicing.api.HasPracticeKey"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "invoicing.api.explain",
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Abtrac Link API",
+    "VERSION": "1.0.0",
+    "DESCRIPTION": "What Abtrac sends (offices, clients, jobs, invoices) and what became of it.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# --- Pages -----------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-nz"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if EMBEDDED
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+WHITENOISE_USE_FINDERS = EMBEDDED
+CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
+CRISPY_TEMPLATE_PACK = "bootstrap5"
+DJANGO_TABLES2_TEMPLATE = "tables/table.html"
+
+# --- Transport and headers -------------------------------------------------------------------
+# A form that starts a consent is answered by a redirect to the package's own sign-in page.
+CONSENT_ORIGINS = sorted(
+    {
+        "{0.scheme}://{0.netloc}".format(
+            urlsplit(PACKAGE_APPS[key]["endpoints"][one.oauth.authorize[0]])
+        )
+        for key, one in registry.packages().items()
+        if one.oauth
+    }
+)
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF, *CONSENT_ORIGINS],
+    }
+}
+SECURE_SSL_REDIRECT = HTTPS and env.bool("SECURE_SSL_REDIRECT", default=True)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 12 * 3600
+X_FRAME_OPTIONS = "DENY"
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+
+# --- Logs: one line each, key=value, never a body or a secret ----------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "WARNING"}},
+}

@@ -1,0 +1,1 @@
+"""Accounting interfaces: one connection to one company file of one accounting package."""

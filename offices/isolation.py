@@ -1,0 +1,117 @@
+"""Migration operations that put the database itself between practices."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+POLICY = "practice_id = nullif(current_setting('app.practice', true), '')::bigint"
+
+
+class MakeAppRole(migrations.RunPython):
+    """Create the role the product works under, with rights to rows but none to the schema."""
+
+    def __init__(self) -> None:
+        super().__init__(_make_app_role, migrations.RunPython.noop)
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return (self.__class__.__qualname__, [], {})
+
+
+class Isolate(migrations.RunPython):
+    """Row-level security on the models named: only rows of the practice being acted for exist."""
+
+    def __init__(self, *models: str) -> None:
+        self.models = models
+        super().__init__(self._isolate, self._release)
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return (self.__class__.__qualname__, list(self.models), {})
+
+    def _tables(self, apps: Any, editor: BaseDatabaseSchemaEditor) -> list[str]:
+        if editor.connection.vendor != "postgresql":
+            return []
+        quote = editor.connection.ops.quote_name
+        return [quote(apps.get_model(*name.split("."))._meta.db_table) for name in self.models]
+
+    def _isolate(self, apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+        for table in self._tables(apps, editor):
+            editor.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+            editor.execute(
+                f"CREATE POLICY of_practice ON {table} USING ({POLICY}) WITH CHECK ({POLICY})"
+            )
+
+    def _release(self, apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+        for table in self._tables(apps, editor):
+            editor.execute(f"DROP POLICY of_practice ON {table}")
+            editor.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+
+
+class AppendOnly(migrations.RunPython):
+    """Rows of the models named can be added, never changed or removed, by anybody."""
+
+    def __init__(self, *models: str) -> None:
+        self.models = models
+        super().__init__(self._forbid, self._allow)
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return (self.__class__.__qualname__, list(self.models), {})
+
+    def _names(self, apps: Any) -> list[str]:
+        return [apps.get_model(*name.split("."))._meta.db_table for name in self.models]
+
+    def _forbid(self, apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+        for table in self._names(apps):
+            for statement in _forbid_on(table, editor.connection.vendor):
+                editor.execute(statement)
+
+    def _allow(self, apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+        for table in self._names(apps):
+            for verb in ("update", "delete"):
+                on = f" ON {table}" if editor.connection.vendor == "postgresql" else ""
+                editor.execute(f"DROP TRIGGER {table}_no_{verb}{on}")
+
+
+def _forbid_on(table: str, vendor: str) -> list[str]:
+    if vendor == "postgresql":
+        function = (
+            "CREATE OR REPLACE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+        )
+        return [
+            function,
+            *(
+                f"CREATE TRIGGER {table}_no_{verb} BEFORE {verb.upper()} ON {table} "
+                "FOR EACH ROW EXECUTE FUNCTION append_only()"
+                for verb in ("update", "delete")
+            ),
+        ]
+    return [
+        f"CREATE TRIGGER {table}_no_{verb} BEFORE {verb.upper()} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        for verb in ("update", "delete")
+    ]
+
+
+def _make_app_role(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+    if editor.connection.vendor != "postgresql":
+        return
+    role = editor.connection.ops.quote_name(settings.DATABASE_APP_ROLE)
+    # Roles belong to the whole server: another database may have made it, perhaps this instant.
+    editor.execute(
+        f"DO $$ BEGIN CREATE ROLE {role} NOLOGIN; "
+        "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+    )
+    editor.execute(
+        f"DO $$ BEGIN IF NOT pg_has_role(current_user, '{settings.DATABASE_APP_ROLE}', 'MEMBER') "
+        f"THEN GRANT {role} TO CURRENT_USER; END IF; END $$"
+    )
+    editor.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
+    rights = "SELECT, INSERT, UPDATE, DELETE"
+    editor.execute(f"GRANT {rights} ON ALL TABLES IN SCHEMA public TO {role}")
+    editor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}")
+    editor.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT {rights} ON TABLES TO {role}")
+    editor.execute(
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {role}"
+    )
