@@ -185,6 +185,8 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Delivery (seconds) ----------------------------------------------------------------------
 UPLOAD_LEASE_SECONDS = env.int("UPLOAD_LEASE_SECONDS", default=60)
+# A lease outlives the longest wait for an answer by this much.
+UPLOAD_LEASE_MARGIN_SECONDS = env.int("UPLOAD_LEASE_MARGIN_SECONDS", default=30)
 UPLOAD_TURN_SECONDS = env.int("UPLOAD_TURN_SECONDS", default=30)
 # When an unanswered write is looked up, counted from the last look; then a person decides.
 UPLOAD_LOOKUP_SECONDS = env.list(
@@ -202,7 +204,8 @@ BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=5)
 BREAKER_OPEN_SECONDS = env.int("BREAKER_OPEN_SECONDS", default=60)
 
 # --- Packages --------------------------------------------------------------------------------
-# Per package: <KEY>_CLIENT_ID, <KEY>_CLIENT_SECRET, <KEY>_SCOPES and <KEY>_<ENDPOINT>_URL.
+# Per package: <KEY>_CLIENT_ID, <KEY>_CLIENT_SECRET, <KEY>_SCOPES, <KEY>_<ENDPOINT>_URL and
+# <KEY>_READ_TIMEOUT (seconds).
 PACKAGE_APPS = {
     key: {
         "client_id": env.str(f"{key.upper()}_CLIENT_ID", default=""),
@@ -214,6 +217,7 @@ PACKAGE_APPS = {
             name: env.str(f"{key.upper()}_{name.upper()}_URL", default=url).rstrip("/")
             for name, url in one.endpoints.items()
         },
+        "read_timeout": env.float(f"{key.upper()}_READ_TIMEOUT", default=one.limits.read_timeout),
     }
     for key, one in registry.packages().items()
 }

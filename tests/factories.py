@@ -12,7 +12,6 @@ from connectors.base.documents import LineKind, TaxBasis
 from interfaces.models import AccountCode, AccountingInterface, Lane, TaxCode
 from invoicing.models import Client, Invoice, InvoiceLine, InvoiceSetting, Job, OfficeInvoicing
 from offices.models import Membership, Office, Practice, Role, User
-from offices.tenancy import acting_for
 
 _numbers = count(1)
 
@@ -170,6 +169,3 @@ def make_invoice(
         for position, (net, tax) in enumerate(zip(amounts, taxes, strict=True), start=1)
     )
     return invoice
-
-
-__all__ = ["PASSWORD", "acting_for"]

@@ -71,6 +71,8 @@ class Limits:
     # How long after an unanswered write the package may still be working on it.
     settle: timedelta = timedelta(seconds=120)
     number_length: int = 255
+    # Packages that keep no key and no unique number are asked before the first create.
+    look_before_create: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
