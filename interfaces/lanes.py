@@ -113,7 +113,7 @@ def keep(held: Held) -> datetime:
 
 
 def lock(held: Held) -> None:
-    """Lock the lane's row for the rest of the transaction, so that nobody makes it due meanwhile."""
+    """Lock the lane's row until the transaction ends, so that nobody makes it due meanwhile."""
     list(_ours(held).select_for_update())
 
 

@@ -8,7 +8,7 @@ by row-level security as well, so that raw SQL is bound too.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.conf import settings
 from django.db import connection, models, transaction
@@ -74,7 +74,7 @@ class PracticeOwned(models.Model):
 
     practice = models.ForeignKey("offices.Practice", on_delete=models.CASCADE, related_name="+")
 
-    objects: ClassVar[PracticeManager[Any]] = PracticeManager()
+    objects: ClassVar[PracticeManager[Self]] = PracticeManager()
 
     class Meta:
         abstract = True

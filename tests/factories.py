@@ -137,7 +137,7 @@ def make_invoice(
         **{
             "abtrac_id": f"I{number}",
             "number": f"ABT-{number:05}",
-            "invoice_setting": office.invoicing.invoice_setting,  # type: ignore[attr-defined]
+            "invoice_setting": office.invoicing.invoice_setting,
             "name_on_invoice": client.name,
             "recipient": client.name,
             "issued": date(2026, 11, 20),
