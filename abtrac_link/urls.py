@@ -1,5 +1,26 @@
-"""Every address of the product."""
+"""Every address of the product.
 
-from django.urls import URLPattern, URLResolver
+Each application's `urls.py` holds whole paths, `<slug:practice_slug>/...` for what belongs to a
+practice. A practice can never be named like the first part of another path:
+`offices.models.RESERVED_SLUGS`.
+"""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from allauth.account import views as account
+from django.urls import URLPattern, URLResolver, include, path
+
+# Of allauth, only what is used: nobody signs up, and addresses are not changed by their owners.
+accounts = [
+    path("login/", account.login, name="account_login"),
+    path("logout/", account.logout, name="account_logout"),
+    path("inactive/", account.account_inactive, name="account_inactive"),
+    path("reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
+    path("password/change/", account.password_change, name="account_change_password"),
+    path("2fa/", include("allauth.mfa.urls")),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("accounts/", include(accounts)),
+    path("", include("interfaces.urls")),
+    path("", include("invoicing.urls")),
+    path("", include("offices.urls")),
+]

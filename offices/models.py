@@ -38,6 +38,10 @@ class User(AbstractUser):
         return self.get_full_name() or self.email
 
 
+# First parts of the product's own addresses: a practice is found at /<slug>/.
+RESERVED_SLUGS = ["accounts", "admin", "api", "healthz", "help", "oauth", "static", "support"]
+
+
 class Practice(models.Model):
     """The tenant: one subscribing firm."""
 
@@ -46,6 +50,13 @@ class Practice(models.Model):
     country = models.CharField(max_length=2, choices=[("NZ", "New Zealand"), ("AU", "Australia")])
     time_zone = models.CharField(max_length=60, default="Pacific/Auckland")
     created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(slug__in=RESERVED_SLUGS), name="practice_slug_not_reserved"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -1,0 +1,169 @@
+"""Who may open a practice's pages, and as what."""
+
+import zoneinfo
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, cast
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, resolve_url
+from django.template.response import SimpleTemplateResponse
+from django.utils import timezone
+from django_htmx.http import HttpResponseClientRedirect
+
+from offices import selectors
+from offices.audit import address_of, record
+from offices.models import Practice, Role, SupportGrant, User
+from offices.tenancy import acting_for
+
+P = ParamSpec("P")
+
+
+class PracticeRequest(HttpRequest):
+    """A request of somebody who may be where they are."""
+
+    user: User
+    practice: Practice
+    role: Role
+    as_support: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """In what capacity a person works in a practice."""
+
+    practice: Practice
+    role: Role
+    grant: SupportGrant | None = None
+
+    @property
+    def must_have_totp(self) -> bool:
+        """Whether a one-time code is asked of this person here."""
+        return bool(settings.REQUIRE_TOTP) and (self.role == Role.ADMIN or self.grant is not None)
+
+
+def find_access(*, user: User, practice_slug: str) -> Access | None:
+    """What the person is in that practice; None also when there is no such practice."""
+    membership = selectors.membership(user, practice_slug)
+    if membership:
+        return Access(practice=membership.practice, role=Role(membership.role))
+    grant = selectors.live_grant(user, practice_slug)
+    # Support sets links up, so it needs what an admin may; everything it does is marked.
+    return grant and Access(practice=grant.practice, role=Role.ADMIN, grant=grant)
+
+
+def practice_view(
+    role: Role = Role.VIEWER, *, network: bool = False
+) -> Callable[
+    [Callable[Concatenate[PracticeRequest, P], HttpResponseBase]], Callable[..., HttpResponseBase]
+]:
+    """Make a view of one below `/<practice_slug>/`, run for people of at least that role.
+
+    The view runs inside `acting_for(practice)`; with `network=True` it opens that itself round its
+    database work, because nobody calls a package while a transaction is open.
+    """
+
+    def decorate(
+        view: Callable[Concatenate[PracticeRequest, P], HttpResponseBase],
+    ) -> Callable[..., HttpResponseBase]:
+        @wraps(view)
+        def checked(
+            request: HttpRequest, *, practice_slug: str, **kwargs: Any
+        ) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return _ask_to_log_in(request)
+            access = find_access(user=request.user, practice_slug=practice_slug)
+            if access is None:
+                raise Http404
+            if access.must_have_totp and not has_totp(request.user):
+                return _ask_for_totp(request, access.practice)
+            admitted = _admit(request, access)
+            _refuse_below(role, admitted)
+            return _run(admitted, cast("Callable[..., HttpResponseBase]", view), network, kwargs)
+
+        return checked
+
+    return decorate
+
+
+def has_totp(user: User) -> bool:
+    """Whether the person logs in with a one-time code from an authenticator app."""
+    return bool(is_mfa_enabled(user, [Authenticator.Type.TOTP]))
+
+
+def _run(
+    request: PracticeRequest,
+    view: Callable[..., HttpResponseBase],
+    network: bool,
+    kwargs: dict[str, Any],
+) -> HttpResponseBase:
+    with timezone.override(zoneinfo.ZoneInfo(request.practice.time_zone)):
+        if network:
+            return view(request, **kwargs)
+        with acting_for(request.practice.pk):
+            response = view(request, **kwargs)
+            if isinstance(response, SimpleTemplateResponse):
+                response.render()  # its queries need the scope too
+            return response
+
+
+def _ask_to_log_in(request: HttpRequest) -> HttpResponseBase:
+    htmx = getattr(request, "htmx", None)
+    if htmx:
+        # Not into the fragment: the whole page goes to the log-in and comes back to itself.
+        there = htmx.current_url_abs_path or "/"
+        return HttpResponseClientRedirect(redirect_to_login(there).url)
+    return redirect_to_login(request.get_full_path())
+
+
+def _ask_for_totp(request: HttpRequest, practice: Practice) -> HttpResponseBase:
+    messages.warning(
+        request,
+        f"{practice} asks its admins, and our support, to log in with a one-time code as well."
+        " Set up your authenticator app here; then you can go on.",
+    )
+    if getattr(request, "htmx", None):
+        return HttpResponseClientRedirect(resolve_url("mfa_activate_totp"))
+    return redirect("mfa_activate_totp")
+
+
+def _admit(request: HttpRequest, access: Access) -> PracticeRequest:
+    admitted = cast(PracticeRequest, request)
+    admitted.practice = access.practice
+    admitted.role = access.role
+    admitted.as_support = access.grant is not None
+    if access.grant:
+        _record_entry(admitted, access.grant)
+    return admitted
+
+
+def _record_entry(request: PracticeRequest, grant: SupportGrant) -> None:
+    """Once for each session and day in which support is at work in the practice."""
+    key, today = f"support-grant-{grant.pk}", timezone.now().date().isoformat()
+    if request.session.get(key) == today:
+        return
+    with acting_for(grant.practice_id):
+        record(
+            actor=request.user,
+            action="support.entered",
+            subject=str(request.user),
+            detail={"grant": grant.pk, "reason": grant.reason},
+            as_support=True,
+            address=address_of(request),
+        )
+    request.session[key] = today
+
+
+def _refuse_below(role: Role, request: PracticeRequest) -> None:
+    if not request.role.includes(role):
+        # Read by the 403 page; an exception's text could come from anywhere.
+        request.needed_role = role.label  # type: ignore[attr-defined]
+        raise PermissionDenied

@@ -1,0 +1,40 @@
+"""What people type about people."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from offices.models import User
+
+GRANT_LENGTHS = {"4": "4 hours", "24": "1 day", "72": "3 days", "168": "7 days"}  # in hours
+
+
+class SupportGrantForm(forms.Form):
+    """Whom to let in, why and for how long."""
+
+    user = forms.ModelChoiceField(
+        queryset=User.objects.none(), label="Support person", empty_label="Choose…"
+    )
+    reason = forms.CharField(
+        max_length=200, help_text="Kept in your record, for example “Set up Xero with Ana”."
+    )
+    hours = forms.ChoiceField(choices=list(GRANT_LENGTHS.items()), label="Ends after", initial="24")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        people: Any = self.fields["user"]
+        people.queryset = User.objects.filter(is_support=True, is_active=True).order_by("email")
+
+    def ends_at(self) -> datetime:
+        """When the grant asked for is over."""
+        return timezone.now() + timedelta(hours=int(self.cleaned_data["hours"]))
+
+
+class KeyForm(forms.Form):
+    """What a new API key is for."""
+
+    name = forms.CharField(
+        max_length=50, help_text="Where it will be used, for example “Abtrac server”."
+    )
