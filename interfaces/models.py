@@ -198,7 +198,7 @@ class Credential(PracticeOwned):
 
 
 class ConsentRequest(PracticeOwned):
-    """One trip to the package's sign-in page; its state is used once, by the session that made it."""
+    """One trip to the package's sign-in page; its state serves once, in the session it began in."""
 
     interface = models.ForeignKey(AccountingInterface, on_delete=models.CASCADE, related_name="+")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")

@@ -1,0 +1,171 @@
+"""Finds the account code and the tax code of every line, and says which rule gave them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Self
+
+from connectors.base.documents import LineKind
+from interfaces.models import AccountCode, AccountingInterface, CodeRule, PackageCode, TaxCode
+
+Scope = CodeRule.Scope
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineFacts:
+    """What decides the codes of one line; empty where it says nothing.
+
+    `office_id` and `invoice_setting_id` are Abtrac's own ids.
+    """
+
+    account_code: str = ""
+    tax_code: str = ""
+    invoice_tax_code: str = ""
+    kind: str = LineKind.TIME
+    task: str = ""
+    disbursement_type: str = ""
+    job_type: str = ""
+    department: str = ""
+    office_id: str = ""
+    invoice_setting_id: str = ""
+    net: Decimal
+    tax: Decimal
+
+    def subject(self, scope: Scope) -> str:
+        """What a rule of that scope is asked about."""
+        return {
+            Scope.DISBURSEMENT_TYPE: self.disbursement_type,
+            Scope.TASK: self.task,
+            Scope.JOB_TYPE: self.job_type,
+            Scope.DEPARTMENT: self.department,
+            Scope.OFFICE: self.office_id,
+            Scope.INVOICE_SETTING: self.invoice_setting_id,
+        }[scope]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Why a line cannot be sent; `field` is `account_code` or `tax_code`."""
+
+    field: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """The codes of a line and where each came from; both empty where nothing set them."""
+
+    account_code: str
+    account_rule: str
+    tax_code: str
+    tax_rule: str
+    tax_rate: Decimal
+    problems: tuple[Problem, ...]
+
+
+class CodeBook:
+    """All codes and rules of one interface, in memory: one serves a whole batch of invoices."""
+
+    def __init__(
+        self,
+        interface: AccountingInterface,
+        *,
+        accounts: Sequence[AccountCode],
+        taxes: Sequence[TaxCode],
+        rules: Sequence[CodeRule],
+    ) -> None:
+        self._label = interface.package.label
+        self._accounts = {one.code: one for one in accounts}
+        self._taxes = {one.code: one for one in taxes}
+        account_of = {one.pk: one.code for one in accounts}
+        tax_of = {one.pk: one.code for one in taxes}
+        self._rules = {
+            (Scope(rule.scope), rule.subject.casefold()): account_of[rule.account_id]
+            for rule in rules
+        }
+        self._revenue = account_of.get(interface.revenue_account_id or 0, "")
+        # Without an account of its own, tax-free revenue goes where revenue goes.
+        self._tax_free = account_of.get(interface.tax_free_account_id or 0, "") or self._revenue
+        self._disbursement = account_of.get(interface.disbursement_account_id or 0, "")
+        self._revenue_tax = tax_of.get(interface.revenue_tax_id or 0, "")
+        self._tax_free_tax = tax_of.get(interface.tax_free_tax_id or 0, "")
+
+    @classmethod
+    def load(cls, interface: AccountingInterface) -> Self:
+        """The book of the interface, in three queries. Needs a scope."""
+        return cls(
+            interface,
+            accounts=list(AccountCode.objects.filter(interface=interface)),
+            taxes=list(TaxCode.objects.filter(interface=interface)),
+            rules=list(CodeRule.objects.filter(interface=interface)),
+        )
+
+    def resolve(self, line: LineFacts) -> Resolved:
+        """The codes of the line, and everything that is wrong with them at once."""
+        account_code, account_rule = self._account(line)
+        tax_code, tax_rule = self._tax(line)
+        account, tax = self._accounts.get(account_code), self._taxes.get(tax_code)
+        problems = [
+            _problem("account_code", "account code", account_code, account, account_rule),
+            _problem("tax_code", "tax code", tax_code, tax, tax_rule),
+            self._mismatch(account, tax),
+        ]
+        return Resolved(
+            account_code=account_code,
+            account_rule=account_rule,
+            tax_code=tax_code,
+            tax_rule=tax_rule,
+            tax_rate=tax.rate if tax else Decimal(0),
+            problems=tuple(problem for problem in problems if problem),
+        )
+
+    def _account(self, line: LineFacts) -> tuple[str, str]:
+        """The first that is set: line, rules in the order of their scopes, interface default."""
+        if line.account_code:
+            return line.account_code, "line"
+        for scope in Scope:
+            subject = line.subject(scope)
+            code = self._rules.get((scope, subject.casefold())) if subject else None
+            if code:
+                return code, f"{scope.label.lower()} {subject}"
+        if line.kind == LineKind.DISBURSEMENT:
+            return self._disbursement, "default for disbursements"
+        if line.tax == 0:
+            return self._tax_free, "default for tax-free revenue"
+        return self._revenue, "default for revenue"
+
+    def _tax(self, line: LineFacts) -> tuple[str, str]:
+        if line.tax_code:
+            return line.tax_code, "line"
+        if line.invoice_tax_code:
+            return line.invoice_tax_code, "invoice"
+        if line.tax == 0:
+            return self._tax_free_tax, "default for tax-free lines"
+        return self._revenue_tax, "default for taxed lines"
+
+    def _mismatch(self, account: AccountCode | None, tax: TaxCode | None) -> Problem | None:
+        if account is None or tax is None or account.allowed_tax_codes is None:
+            return None
+        if tax.code in account.allowed_tax_codes:
+            return None
+        return Problem(
+            field="tax_code",
+            code=tax.code,
+            message=(f"{self._label} does not take tax code {tax} with account code {account}."),
+        )
+
+
+def _problem(
+    field: str, word: str, code: str, found: PackageCode | None, rule: str
+) -> Problem | None:
+    """What is wrong with one code: none was set, it is unknown, or it may not be used."""
+    if not code:
+        message = f"No {word} is set: the {rule} is empty."
+    elif found is None:
+        message = f"{word.capitalize()} {code} (from the {rule}) is not in the package's list."
+    elif not found.can_be_used:
+        message = f"{word.capitalize()} {found} (from the {rule}) {found.why_not}."
+    else:
+        return None
+    return Problem(field=field, code=code, message=message)

@@ -1,0 +1,133 @@
+"""Account and tax codes, as the package lists them; `code_book` finds them for a line."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from connectors.base.documents import Account, Codes, Tax
+from connectors.base.errors import ConnectorError
+from connectors.base.protocol import ReadsCodes
+from interfaces import clock
+from interfaces.code_book import CodeBook, LineFacts, Problem, Resolved
+from interfaces.connections import open_connector
+from interfaces.models import AccountCode, AccountingInterface, TaxCode
+from offices.tenancy import acting_for
+
+__all__ = ["CodeBook", "LineFacts", "Problem", "Resolved", "refresh_codes", "refresh_quietly"]
+
+log = logging.getLogger("interfaces.codes")
+
+
+def refresh_codes(*, practice_id: int, interface_id: int) -> None:
+    """Read all codes and facts of the company file.
+
+    Codes that are gone are flagged, not removed: invoices and rules still name them. On failure
+    the reason is kept beside the old codes and the ConnectorError raised.
+    """
+    with acting_for(practice_id):
+        interface = AccountingInterface.objects.get(pk=interface_id)
+    if not interface.package.can(ReadsCodes):
+        return
+    try:
+        with open_connector(practice_id=practice_id, interface_id=interface_id) as connector:
+            codes = connector.read_codes()
+    except ConnectorError as error:
+        with acting_for(practice_id):
+            AccountingInterface.objects.filter(pk=interface_id).update(codes_error=str(error)[:500])
+        raise
+    with acting_for(practice_id):
+        _store(AccountingInterface.objects.select_for_update().get(pk=interface_id), codes)
+    log.info(
+        "codes read practice=%s interface=%s accounts=%s taxes=%s",
+        *(practice_id, interface_id, len(codes.accounts), len(codes.taxes)),
+    )
+
+
+def refresh_quietly(*, practice_id: int, interface_id: int) -> str:
+    """As `refresh_codes`, but a failure is answered as its words, which are kept for the page."""
+    try:
+        refresh_codes(practice_id=practice_id, interface_id=interface_id)
+    except ConnectorError as error:
+        log.warning(
+            "codes not read practice=%s interface=%s error=%s",
+            *(practice_id, interface_id, type(error).__name__),
+        )
+        return str(error)
+    return ""
+
+
+def _store(interface: AccountingInterface, codes: Codes) -> None:
+    _upsert(AccountCode, interface, codes.accounts, _account_fields)
+    _upsert(TaxCode, interface, codes.taxes, _tax_fields)
+    facts = dict(codes.facts)
+    interface.facts = facts
+    interface.currency = facts.get("currency", "") or interface.currency
+    interface.country = facts.get("country", "") or interface.country
+    interface.currencies = list(codes.currencies)
+    interface.lock_date = codes.lock_date
+    interface.codes_read_at = clock.now()
+    interface.codes_error = ""
+    interface.save(
+        update_fields=[
+            *("facts", "currency", "country", "currencies", "lock_date"),
+            *("codes_read_at", "codes_error"),
+        ]
+    )
+
+
+def _account_fields(account: Account) -> dict[str, Any]:
+    allowed = account.allowed_tax_codes
+    return {
+        "kind": account.kind[:50],
+        "remote_id": account.remote_id,
+        "default_tax_code": account.default_tax_code,
+        "allowed_tax_codes": None if allowed is None else list(allowed),
+    }
+
+
+def _tax_fields(tax: Tax) -> dict[str, Any]:
+    return {"rate": tax.rate}
+
+
+def _common_fields(one: Account | Tax) -> dict[str, Any]:
+    return {
+        "name": one.name[:200],
+        "active": one.active,
+        "usable_for_sales": one.usable_for_sales,
+        "vanished_at": None,
+    }
+
+
+def _upsert(
+    model: Any,
+    interface: AccountingInterface,
+    listed: Iterable[Account | Tax],
+    own_fields: Callable[[Any], dict[str, Any]],
+) -> None:
+    """Add and update what is listed, flag what is not; the admin's own choices stay."""
+    longest = model._meta.get_field("code").max_length
+    # Of a code listed twice the active one counts; one without a code cannot be named on a line.
+    named = {one.code: one for one in sorted(listed, key=lambda one: one.active)}
+    rows = [
+        model(
+            interface=interface,
+            code=code,
+            # For new rows only: what sales lines cannot carry is not offered unless asked for.
+            available=one.active and one.usable_for_sales,
+            **_common_fields(one),
+            **own_fields(one),
+        )
+        for code, one in named.items()
+        if 0 < len(code) <= longest
+    ]
+    if rows:
+        some = next(iter(named.values()))
+        changing = [*_common_fields(some), *own_fields(some)]
+        model.objects.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["interface", "code"],
+            update_fields=changing,
+        )
+    gone = model.objects.filter(interface=interface, vanished_at__isnull=True)
+    gone.exclude(code__in=[row.code for row in rows]).update(vanished_at=clock.now())

@@ -1,0 +1,213 @@
+"""The calls of the OAuth2 code flow, made by Authlib, and what their answers mean.
+
+Nothing here touches the database. No error raised here carries a token, a code or a secret, nor
+the exception that might: `from None` keeps the request out of tracebacks.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.requests_client import OAuth2Session
+from django.conf import settings
+
+from connectors.base.errors import ConnectorError, RetryLater
+from connectors.base.protocol import OAuth2, Package
+
+log = logging.getLogger("interfaces.oauth")
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 20.0
+# Where a package does not say how long a token lives.
+SHORT_LIFE = 300
+LONGEST_WAIT = 86400
+
+
+class OAuthRefused(ConnectorError):
+    """The package's sign-in service said no; `error` is its code, such as `invalid_grant`."""
+
+    def __init__(self, message: str, *, error: str) -> None:
+        super().__init__(message)
+        self.error = error
+
+
+class NotSetUp(RetryLater):
+    """This server lacks what it needs to talk to the package; the message names the variable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """What a sign-in yields. Its representation shows none of it."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_at: datetime
+
+
+def oauth_of(package: Package) -> OAuth2:
+    """How the package is signed in to. Raises NotSetUp when it is not by OAuth."""
+    if package.oauth is None:
+        raise NotSetUp(f"{package.label} is not connected by signing in.")
+    return package.oauth
+
+
+def redirect_uri(package: Package) -> str:
+    """Where the package sends the person back to; registered there exactly like this."""
+    return f"{settings.SITE_URL}/oauth/{package.key}/callback"
+
+
+def authorize_url(package: Package, *, state: str, verifier: str) -> str:
+    """The package's sign-in page, asking for this app's scopes. Raises NotSetUp."""
+    oauth = oauth_of(package)
+    with _session(package) as session:
+        url, _ = session.create_authorization_url(
+            _url(package, oauth.authorize),
+            state=state,
+            code_verifier=verifier or None,
+            scope=settings.PACKAGE_APPS[package.key]["scopes"],
+        )
+    return str(url)
+
+
+def new_verifier() -> str:
+    """A PKCE verifier: 64 characters."""
+    return secrets.token_urlsafe(48)
+
+
+def exchange(package: Package, *, code: str, verifier: str) -> Tokens:
+    """The tokens for a code. Raises OAuthRefused, RetryLater, NotSetUp."""
+    place = _url(package, oauth_of(package).token)
+    proof = {"code_verifier": verifier} if verifier else {}
+    with _session(package) as session:
+        answer = _ask(
+            package,
+            lambda: session.fetch_token(
+                place,
+                grant_type="authorization_code",
+                code=code,
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                allow_redirects=False,
+                **proof,
+            ),
+        )
+    return _tokens(package, answer)
+
+
+def refresh(package: Package, *, refresh_token: str) -> Tokens:
+    """New tokens for a refresh token. Raises OAuthRefused, RetryLater, NotSetUp."""
+    place = _url(package, oauth_of(package).token)
+    with _session(package) as session:
+        answer = _ask(
+            package,
+            lambda: session.refresh_token(
+                place,
+                refresh_token=refresh_token,
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                allow_redirects=False,
+            ),
+        )
+    return _tokens(package, answer)
+
+
+def revoke(package: Package, *, refresh_token: str) -> None:
+    """End the whole consent at the package. Raises RetryLater when that is not certain."""
+    oauth = oauth_of(package)
+    if oauth.revoke is None:
+        return
+    place = _url(package, oauth.revoke)
+    with _session(package) as session:
+        answer = _ask(
+            package,
+            lambda: session.revoke_token(
+                place,
+                token=refresh_token,
+                token_type_hint="refresh_token",  # noqa: S106 - the hint's name in RFC 7009
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                allow_redirects=False,
+            ),
+        )
+    if answer.status_code != 200:
+        raise _no_answer(package, f"http {answer.status_code}")
+
+
+def _session(package: Package) -> OAuth2Session:
+    app = settings.PACKAGE_APPS[package.key]
+    for part in ("client_id", "client_secret"):
+        if not app[part]:
+            raise NotSetUp(
+                f"{package.key.upper()}_{part.upper()} is not set on this server, so"
+                f" {package.label} cannot be connected yet."
+            )
+    return OAuth2Session(
+        client_id=app["client_id"],
+        client_secret=app["client_secret"],
+        token_endpoint_auth_method="client_secret_basic",  # noqa: S106 - a method's name
+        revocation_endpoint_auth_method="client_secret_basic",
+        redirect_uri=redirect_uri(package),
+        code_challenge_method="S256" if oauth_of(package).pkce else None,
+    )
+
+
+def _url(package: Package, place: tuple[str, str]) -> str:
+    endpoint, path = place
+    return f"{settings.PACKAGE_APPS[package.key]['endpoints'][endpoint]}{path}"
+
+
+def _ask(package: Package, call: Callable[[], Any]) -> Any:
+    """Make the call; a missing or unreadable answer is RetryLater, a refusal OAuthRefused."""
+    try:
+        return call()
+    except OAuthError as error:
+        raise _refusal(package, str(error.error or "unknown")) from None
+    except requests.HTTPError as error:
+        raise _not_now(package, error.response) from None
+    except requests.RequestException as error:
+        raise _no_answer(package, type(error).__name__) from None
+    except ValueError:
+        raise _no_answer(package, "unreadable") from None
+
+
+def _refusal(package: Package, error: str) -> ConnectorError:
+    log.warning("sign-in refused package=%s error=%s", package.key, error[:60])
+    if error == "invalid_grant":
+        return OAuthRefused(f"{package.label} no longer accepts the saved sign-in.", error=error)
+    if error in {"invalid_client", "unauthorized_client"}:
+        variable = f"{package.key.upper()}_CLIENT_ID"
+        return RetryLater(
+            f"{package.label} does not accept this server's app details ({variable} and"
+            f" {package.key.upper()}_CLIENT_SECRET). Your own sign-in is not affected."
+        )
+    return RetryLater(f"{package.label}'s sign-in service refused the request ({error[:60]}).")
+
+
+def _not_now(package: Package, response: requests.Response) -> RetryLater:
+    if response.status_code != 429:
+        return _no_answer(package, f"http {response.status_code}")
+    seconds = response.headers.get("Retry-After", "")
+    after = timedelta(seconds=min(int(seconds), LONGEST_WAIT)) if seconds.isdecimal() else None
+    message = f"{package.label}'s sign-in service asks us to wait."
+    return RetryLater(message, after=after, congested=True)
+
+
+def _no_answer(package: Package, reason: str) -> RetryLater:
+    log.warning("sign-in unanswered package=%s reason=%s", package.key, reason)
+    return RetryLater(f"{package.label}'s sign-in service gave no usable answer.")
+
+
+def _tokens(package: Package, answer: Any) -> Tokens:
+    access = answer.get("access_token")
+    if not isinstance(access, str) or not access:
+        raise _no_answer(package, "no access token")
+    # Authlib turns `expires_in` into `expires_at` when the answer arrives.
+    expires = answer.get("expires_at") or time.time() + SHORT_LIFE
+    return Tokens(
+        access_token=access,
+        refresh_token=str(answer.get("refresh_token") or ""),
+        expires_at=datetime.fromtimestamp(float(expires), tz=UTC),
+    )

@@ -1,0 +1,38 @@
+"""The preferences of an interface; secret ones are kept sealed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.base.protocol import Package, Setting
+from interfaces.models import AccountingInterface
+from interfaces.sealing import seal, unseal
+
+SEALED = "sealed"
+
+
+def secrets_of(package: Package) -> list[Setting]:
+    """The preferences nobody may read back."""
+    return [setting for setting in package.settings if setting.kind == "secret"]
+
+
+def save_preferences(interface: AccountingInterface, values: Mapping[str, Any]) -> None:
+    """Keep the values given; a secret left empty stays as it was. Needs a scope."""
+    kept = dict(interface.preferences)
+    secret = {setting.key for setting in secrets_of(interface.package)}
+    for key, value in values.items():
+        if key not in secret:
+            kept[key] = value
+        elif value:
+            kept[key] = {SEALED: seal(value)}
+    interface.preferences = kept
+    interface.save(update_fields=["preferences"])
+
+
+def settings_for(interface: AccountingInterface) -> dict[str, Any]:
+    """What the connector is given: every preference, secrets opened. Raises Unreadable."""
+    values = interface.package.default_settings() | dict(interface.preferences)
+    for setting in secrets_of(interface.package):
+        value = values.get(setting.key)
+        if isinstance(value, dict):
+            values[setting.key] = unseal(value[SEALED])
+    return values

@@ -1,0 +1,63 @@
+"""Reads that span interfaces."""
+
+from datetime import timedelta
+
+from django.db.models import Q
+
+from interfaces import clock
+from interfaces.models import AccountCode, AccountingInterface, Lane, TaxCode
+from offices.tenancy import acting_for
+
+CODES_LAST = timedelta(days=1)
+
+State = AccountingInterface.State
+
+
+def with_stale_codes() -> list[tuple[int, int]]:
+    """(practice, interface) of those in use whose codes were last read over a day ago."""
+    known = Lane.objects.order_by("practice_id").values_list("practice_id", "interface_id")
+    by_practice: dict[int, list[int]] = {}
+    for practice_id, interface_id in known:
+        by_practice.setdefault(practice_id, []).append(interface_id)
+    stale: list[tuple[int, int]] = []
+    for practice_id, interface_ids in by_practice.items():
+        with acting_for(practice_id):
+            old = Q(codes_read_at__isnull=True) | Q(codes_read_at__lt=clock.now() - CODES_LAST)
+            found = AccountingInterface.objects.filter(
+                old, pk__in=interface_ids, state=State.CONNECTED
+            )
+            stale += [(practice_id, pk) for pk in found.values_list("pk", flat=True)]
+    return stale
+
+
+def sharing_company_file(
+    interface: AccountingInterface, company_file_id: str
+) -> list[AccountingInterface]:
+    """The practice's other live interfaces to the same company file. Needs a scope."""
+    if not company_file_id:
+        return []
+    others = AccountingInterface.objects.filter(
+        package_key=interface.package_key, company_file_id=company_file_id
+    ).exclude(pk=interface.pk)
+    return list(others.exclude(state__in=[State.DISCONNECTED, State.NOT_CONNECTED]))
+
+
+def missing_defaults(interface: AccountingInterface) -> list[str]:
+    """The defaults without which lines that set no code of their own cannot be sent."""
+    needed = {
+        "revenue account": interface.revenue_account_id,
+        "disbursement account": interface.disbursement_account_id,
+        "tax code for revenue": interface.revenue_tax_id,
+        "tax code for tax-free revenue": interface.tax_free_tax_id,
+    }
+    return [name for name, chosen in needed.items() if chosen is None]
+
+
+def accounts_of(interface: AccountingInterface) -> list[AccountCode]:
+    """Every account code, those in use first. Needs a scope."""
+    return list(AccountCode.objects.filter(interface=interface).order_by("code"))
+
+
+def taxes_of(interface: AccountingInterface) -> list[TaxCode]:
+    """Every tax code. Needs a scope."""
+    return list(TaxCode.objects.filter(interface=interface).order_by("name"))
