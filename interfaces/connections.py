@@ -16,7 +16,7 @@ from interfaces.preferences import settings_for
 from interfaces.standing import lose_consent, regain
 from offices.tenancy import NoPractice, acting_for, current_practice_id
 
-__all__ = ["lose_consent", "open_connector", "open_with", "regain"]
+__all__ = ["lose_consent", "open_connector", "open_for_choosing", "open_with", "regain"]
 
 State = AccountingInterface.State
 WHY_NOT = {
@@ -46,13 +46,35 @@ def open_connector(
         interface = AccountingInterface.objects.get(pk=interface_id)
     if not interface.is_connected:
         raise NeedsReconnect(why_not(interface))
-    tokens = StoredTokens(practice_id, interface_id)
+    with _opened(interface, recorder=recorder, patience=patience) as connector:
+        yield connector
+
+
+@contextmanager
+def open_for_choosing(*, practice_id: int, interface_id: int) -> Iterator[Any]:
+    """As `open_connector`, before a company file is chosen: good for listing them only."""
+    with acting_for_nobody(), acting_for(practice_id):
+        interface = AccountingInterface.objects.get(pk=interface_id)
+    if interface.state not in {State.CHOOSE_COMPANY_FILE, State.CONNECTED}:
+        raise NeedsReconnect(why_not(interface))
+    with _opened(interface) as connector:
+        yield connector
+
+
+@contextmanager
+def _opened(
+    interface: AccountingInterface, *, recorder: Recorder | None = None, patience: float = 5.0
+) -> Iterator[Any]:
+    """The connector with the stored tokens; losing the consent on the way is marked."""
+    tokens = StoredTokens(interface.practice_id, interface.pk)
     try:
         opened = open_with(interface, tokens=tokens, recorder=recorder, patience=patience)
         with closing(opened) as connector:
             yield connector
     except NeedsReconnect as error:
-        lose_consent(practice_id=practice_id, interface_id=interface_id, reason=str(error))
+        lose_consent(
+            practice_id=interface.practice_id, interface_id=interface.pk, reason=str(error)
+        )
         raise
 
 

@@ -3,9 +3,10 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from django.db.models import F, Q
@@ -42,8 +43,14 @@ PATIENCE = 15.0
 GLANCE = 0.25
 
 
-def store_tokens(*, interface_id: int, tokens: Tokens, connected_by: User) -> None:
-    """Keep a fresh consent, in place of any before it. Needs a scope."""
+def store_tokens(
+    interface_id: int, token: Tokens | Mapping[str, Any], connected_by: User | None
+) -> None:
+    """Keep a fresh consent, in place of any before it. Needs a scope.
+
+    A mapping is a token endpoint's answer: `access_token`, `refresh_token`, `expires_at`.
+    """
+    tokens = token if isinstance(token, Tokens) else Tokens.of(token)
     sealed, now = _seal_tokens(tokens), clock.now()
     replaced = Credential.objects.filter(interface_id=interface_id).update(
         sealed=sealed,

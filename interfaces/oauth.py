@@ -7,10 +7,10 @@ the exception that might: `from None` keeps the request out of tracebacks.
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import requests
 from authlib.integrations.base_client import OAuthError
@@ -48,6 +48,16 @@ class Tokens:
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_at: datetime
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Self:
+        """The tokens in a token endpoint's answer, to which Authlib has added `expires_at`."""
+        expires = answer.get("expires_at") or time.time() + SHORT_LIFE
+        return cls(
+            access_token=str(answer["access_token"]),
+            refresh_token=str(answer.get("refresh_token") or ""),
+            expires_at=datetime.fromtimestamp(float(expires), tz=UTC),
+        )
 
 
 def oauth_of(package: Package) -> OAuth2:
@@ -200,14 +210,7 @@ def _no_answer(package: Package, reason: str) -> RetryLater:
     return RetryLater(f"{package.label}'s sign-in service gave no usable answer.")
 
 
-def _tokens(package: Package, answer: Any) -> Tokens:
-    access = answer.get("access_token")
-    if not isinstance(access, str) or not access:
+def _tokens(package: Package, answer: Mapping[str, Any]) -> Tokens:
+    if not isinstance(answer.get("access_token"), str) or not answer["access_token"]:
         raise _no_answer(package, "no access token")
-    # Authlib turns `expires_in` into `expires_at` when the answer arrives.
-    expires = answer.get("expires_at") or time.time() + SHORT_LIFE
-    return Tokens(
-        access_token=access,
-        refresh_token=str(answer.get("refresh_token") or ""),
-        expires_at=datetime.fromtimestamp(float(expires), tz=UTC),
-    )
+    return Tokens.of(answer)

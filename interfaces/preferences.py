@@ -5,7 +5,7 @@ from typing import Any
 
 from connectors.base.protocol import Package, Setting
 from interfaces.models import AccountingInterface
-from interfaces.sealing import seal, unseal
+from interfaces.sealing import Unreadable, reseal, seal, unseal
 
 SEALED = "sealed"
 
@@ -36,3 +36,21 @@ def settings_for(interface: AccountingInterface) -> dict[str, Any]:
         if isinstance(value, dict):
             values[setting.key] = unseal(value[SEALED])
     return values
+
+
+def reseal_preferences(interface: AccountingInterface) -> bool | None:
+    """Put the secrets under the newest key; None if there are none, False if one is unreadable."""
+    sealed = {
+        setting.key: interface.preferences[setting.key][SEALED]
+        for setting in secrets_of(interface.package)
+        if isinstance(interface.preferences.get(setting.key), dict)
+    }
+    if not sealed:
+        return None
+    try:
+        fresh = {key: {SEALED: reseal(value)} for key, value in sealed.items()}
+    except Unreadable:
+        return False
+    interface.preferences = {**interface.preferences, **fresh}
+    interface.save(update_fields=["preferences"])
+    return True
