@@ -1,7 +1,7 @@
 """Account and tax codes, as the package lists them; `code_book` finds them for a line."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from connectors.base.documents import Account, Codes, Tax
@@ -13,7 +13,15 @@ from interfaces.connections import open_connector
 from interfaces.models import AccountCode, AccountingInterface, TaxCode
 from offices.tenancy import acting_for
 
-__all__ = ["CodeBook", "LineFacts", "Problem", "Resolved", "refresh_codes", "refresh_quietly"]
+__all__ = [
+    "CodeBook",
+    "LineFacts",
+    "Problem",
+    "Resolved",
+    "refresh_codes",
+    "refresh_quietly",
+    "set_available",
+]
 
 log = logging.getLogger("interfaces.codes")
 
@@ -54,6 +62,16 @@ def refresh_quietly(*, practice_id: int, interface_id: int) -> str:
         )
         return str(error)
     return ""
+
+
+def set_available(
+    interface: AccountingInterface, *, accounts: Collection[int], taxes: Collection[int]
+) -> None:
+    """Offer exactly these codes, by row id, where codes are chosen. Needs a scope."""
+    for model, chosen in ((AccountCode, accounts), (TaxCode, taxes)):
+        rows = model.objects.filter(interface=interface)
+        rows.filter(available=True).exclude(pk__in=chosen).update(available=False)
+        rows.filter(available=False, pk__in=chosen).update(available=True)
 
 
 def _store(interface: AccountingInterface, codes: Codes) -> None:

@@ -121,7 +121,7 @@ def _arrive(*, package: Package, session: SessionBase, user: User, state: str) -
     trips = dict(session.get(TRIPS, {}))
     begun = trips.pop(key, None)
     if not state or begun is None:
-        raise _refused("unknown state", package, user)
+        raise refused("unknown state", package, user)
     session[TRIPS] = trips
     practice_id, interface_id = begun
     with acting_for(practice_id):
@@ -133,7 +133,7 @@ def _arrive(*, package: Package, session: SessionBase, user: User, state: str) -
         wrong = _wrong_with(trip, package=package, user=user, interface_id=interface_id)
         wrong = wrong or ("" if first else "state used before")
     if wrong:
-        raise _refused(wrong, package, user)
+        raise refused(wrong, package, user)
     return Trip(
         practice_id=practice_id,
         interface_id=interface_id,
@@ -153,7 +153,8 @@ def _wrong_with(trip: ConsentRequest, *, package: Package, user: User, interface
     return "too late" if clock.now() - trip.created_at > LIFE else ""
 
 
-def _refused(why: str, package: Package, user: User) -> ConsentRefused:
+def refused(why: str, package: Package, user: User) -> ConsentRefused:
+    """Log why the trip ends here, and word it for the person."""
     log.warning("consent refused package=%s user=%s why=%s", package.key, user.pk, why)
     if why == "too late":
         return ConsentRefused("The sign-in took longer than ten minutes. Press Connect again.")

@@ -145,6 +145,11 @@ class TaxCode(PackageCode):
             models.UniqueConstraint(fields=["interface", "code"], name="tax_code_once"),
         ]
 
+    @property
+    def percent(self) -> str:
+        """The rate as people write it."""
+        return f"{self.rate.normalize():f} %"
+
 
 class CodeRule(PracticeOwned):
     """An account code for all lines of one task, job type, department, office and so on."""

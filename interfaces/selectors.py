@@ -1,9 +1,11 @@
 """Reads that span interfaces."""
 
 from datetime import timedelta
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
+from connectors.base.protocol import Setting
 from interfaces import clock
 from interfaces.models import AccountCode, AccountingInterface, Lane, TaxCode
 from offices.tenancy import acting_for
@@ -54,10 +56,56 @@ def missing_defaults(interface: AccountingInterface) -> list[str]:
 
 
 def accounts_of(interface: AccountingInterface) -> list[AccountCode]:
-    """Every account code, those in use first. Needs a scope."""
+    """Every account code, by code. Needs a scope."""
     return list(AccountCode.objects.filter(interface=interface).order_by("code"))
 
 
 def taxes_of(interface: AccountingInterface) -> list[TaxCode]:
     """Every tax code. Needs a scope."""
     return list(TaxCode.objects.filter(interface=interface).order_by("name"))
+
+
+def all_of_practice() -> QuerySet[AccountingInterface]:
+    """Every interface, with who connected it. Needs a scope."""
+    return AccountingInterface.objects.select_related("credential__connected_by").order_by("name")
+
+
+def standing_of(interface: AccountingInterface) -> dict[str, Any]:
+    """What the interface's own page tells of it. Needs a scope."""
+    accounts, taxes = accounts_of(interface), taxes_of(interface)
+    return {
+        "missing": missing_defaults(interface),
+        "sharing": sharing_company_file(interface, interface.company_file_id),
+        "defaults": _defaults_in_words(interface, accounts, taxes),
+        "accounts_offered": sum(one.available and one.can_be_used for one in accounts),
+        "taxes_offered": sum(one.available and one.can_be_used for one in taxes),
+        "vanished": [str(one) for one in (*accounts, *taxes) if one.available and one.vanished_at],
+    }
+
+
+def _defaults_in_words(
+    interface: AccountingInterface, accounts: list[AccountCode], taxes: list[TaxCode]
+) -> list[tuple[str, AccountCode | TaxCode | None]]:
+    account = {one.pk: one for one in accounts}
+    tax = {one.pk: one for one in taxes}
+    return [
+        ("Revenue", account.get(interface.revenue_account_id or 0)),
+        ("Tax-free revenue", account.get(interface.tax_free_account_id or 0)),
+        ("Disbursements", account.get(interface.disbursement_account_id or 0)),
+        ("Tax on taxed lines", tax.get(interface.revenue_tax_id or 0)),
+        ("Tax on tax-free lines", tax.get(interface.tax_free_tax_id or 0)),
+    ]
+
+
+def preferences_in_words(interface: AccountingInterface) -> list[tuple[str, str]]:
+    """Each preference and its value as a person reads it; secrets only as kept or not."""
+    return [(one.label, _value_in_words(one, interface)) for one in interface.package.settings]
+
+
+def _value_in_words(setting: Setting, interface: AccountingInterface) -> str:
+    value = interface.preference(setting.key)
+    if setting.kind == "secret":
+        return "Kept" if value else "Not set"
+    if setting.kind == "boolean":
+        return "Yes" if value else "No"
+    return str(dict(setting.choices).get(value, value) or "Not set")

@@ -1,7 +1,24 @@
 """Addresses of interfaces."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from interfaces import views, views_consent
 
 app_name = "interfaces"
 
-urlpatterns: list[URLPattern] = []
+BASE = "<slug:practice_slug>/accounting/interfaces/"
+ONE = f"{BASE}<int:interface_id>/"
+
+urlpatterns = [
+    path(BASE, views.interfaces, name="list"),
+    path(f"{BASE}add/", views.add, name="add"),
+    path(ONE, views.detail, name="detail"),
+    path(f"{ONE}codes/", views.codes, name="codes"),
+    path(f"{ONE}codes/save/", views.save_codes, name="save_codes"),
+    path(f"{ONE}codes/refresh/", views.refresh, name="refresh"),
+    path(f"{ONE}preferences/", views.preferences, name="preferences"),
+    path(f"{ONE}connect/", views_consent.connect, name="connect"),
+    path(f"{ONE}choose/", views_consent.choose, name="choose"),
+    path(f"{ONE}disconnect/", views_consent.disconnect, name="disconnect"),
+    path("oauth/<slug:package_key>/callback", views_consent.callback, name="callback"),
+]

@@ -1,0 +1,175 @@
+"""Pages that join an interface to its package, and part them."""
+
+import logging
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from connectors import registry
+from connectors.base.errors import ConnectorError
+from connectors.base.protocol import Package
+from interfaces import codes, company_files, consent, disconnecting, selectors
+from interfaces.company_files import CannotChoose
+from interfaces.consent import Arrival, ConsentRefused
+from interfaces.forms import ChooseForm
+from interfaces.models import AccountingInterface
+from interfaces.oauth import NotSetUp
+from offices.access import Access, PracticeRequest, find_access, practice_view
+from offices.audit import address_of, record, record_request
+from offices.models import Practice, Role, User
+from offices.tenancy import acting_for
+
+log = logging.getLogger("interfaces.consent")
+
+
+@require_POST
+@practice_view(Role.ADMIN)
+def connect(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
+    """Off to the package's sign-in page."""
+    interface = get_object_or_404(AccountingInterface, pk=interface_id)
+    try:
+        address = consent.start(
+            interface=interface,
+            user=request.user,
+            session=request.session,
+            next_url=_own_address(request, request.POST.get("next", "")),
+        )
+    except NotSetUp as error:
+        messages.error(request, str(error))
+        return _to("detail", request.practice, interface)
+    record_request(request, "interface.consent_begun", interface.name)
+    return HttpResponseRedirect(address)
+
+
+@require_safe
+def callback(request: HttpRequest, *, package_key: str) -> HttpResponse:
+    """Back from the package's sign-in page."""
+    try:
+        package = registry.package(package_key)
+    except KeyError:
+        raise Http404 from None
+    if not isinstance(request.user, User):
+        # The code in this address is of no use without the session it was asked for in.
+        return redirect_to_login(resolve_url("offices:home"))
+    try:
+        access = _access_of_trip(request, request.user, package)
+        arrival = consent.finish(
+            package=package,
+            session=request.session,
+            user=request.user,
+            answer={key: request.GET.get(key, "") for key in ("state", "code", "error")},
+        )
+    except ConsentRefused as error:
+        return render(request, "interfaces/refused.html", {"reason": str(error)}, status=400)
+    return _arrived(request, access, arrival)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@practice_view(Role.ADMIN, network=True)
+def choose(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
+    """Which of the company files in reach the interface belongs to."""
+    practice = request.practice
+    with acting_for(practice.pk):
+        interface = get_object_or_404(AccountingInterface, pk=interface_id)
+    if interface.state != AccountingInterface.State.CHOOSE_COMPANY_FILE:
+        return _to("detail", practice, interface)
+    try:
+        files = company_files.list_for(practice_id=practice.pk, interface_id=interface.pk)
+        form = ChooseForm(request.POST or None, files=files)
+        if request.method == "POST" and form.is_valid():
+            return _chosen(request, interface, form.cleaned_data["company_file"])
+    except (ConnectorError, CannotChoose) as error:
+        messages.error(request, str(error))
+        return _to("detail", practice, interface)
+    with acting_for(practice.pk):
+        rows = [(one, selectors.sharing_company_file(interface, one.id)) for one in files]
+    context = {"interface": interface, "form": form, "files": rows}
+    return render(request, "interfaces/choose.html", context)
+
+
+@require_POST
+@practice_view(Role.ADMIN, network=True)
+def disconnect(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
+    """End the link, there and here."""
+    with acting_for(request.practice.pk):
+        interface = get_object_or_404(AccountingInterface, pk=interface_id)
+    outcome = disconnecting.disconnect(
+        practice_id=request.practice.pk,
+        interface_id=interface.pk,
+        actor=request.user,
+        as_support=request.as_support,
+        address=address_of(request),
+    )
+    messages.success(request, outcome)
+    return _to("detail", request.practice, interface)
+
+
+def _access_of_trip(request: HttpRequest, user: User, package: Package) -> Access:
+    """What the person may do where the trip began: they may have lost it since."""
+    practice_id = consent.practice_of(request.session, request.GET.get("state", ""))
+    practice = Practice.objects.filter(pk=practice_id).first() if practice_id else None
+    access = practice and find_access(user=user, practice_slug=practice.slug)
+    if access and access.role.includes(Role.ADMIN):
+        return access
+    raise consent.refused("no admin, or not begun in this session", package, user)
+
+
+def _arrived(request: HttpRequest, access: Access, arrival: Arrival) -> HttpResponse:
+    practice, interface = access.practice, arrival.interface
+    assert isinstance(request.user, User)  # noqa: S101 - checked by the view, told to the checker
+    with acting_for(practice.pk):
+        record(
+            actor=request.user,
+            action="interface.connected" if arrival.connected else "interface.consent_given",
+            subject=interface.name,
+            detail=_named(interface),
+            as_support=access.grant is not None,
+            address=address_of(request),
+        )
+    if not arrival.connected:
+        return _to("choose", practice, interface)
+    _read_codes(request, interface)
+    if arrival.next_url:
+        return HttpResponseRedirect(arrival.next_url)
+    return _to("detail", practice, interface)
+
+
+def _chosen(
+    request: PracticeRequest, interface: AccountingInterface, company_file_id: str
+) -> HttpResponse:
+    practice_id = request.practice.pk
+    company_files.choose(
+        practice_id=practice_id, interface_id=interface.pk, company_file_id=company_file_id
+    )
+    with acting_for(practice_id):
+        interface.refresh_from_db()
+        record_request(request, "interface.connected", interface.name, **_named(interface))
+    _read_codes(request, interface)
+    return _to("detail", request.practice, interface)
+
+
+def _named(interface: AccountingInterface) -> dict[str, Any]:
+    return {"package": interface.package_key, "company_file": interface.company_file_name}
+
+
+def _read_codes(request: HttpRequest, interface: AccountingInterface) -> None:
+    """Tell that it is connected, and read the codes while the person is still here."""
+    to = f" to {interface.company_file_name}" if interface.company_file_name else ""
+    messages.success(request, f"{interface.name} is connected{to}.")
+    failure = codes.refresh_quietly(practice_id=interface.practice_id, interface_id=interface.pk)
+    if failure:
+        messages.warning(request, f"Its codes could not be read yet. {failure}")
+
+
+def _own_address(request: HttpRequest, address: str) -> str:
+    own = url_has_allowed_host_and_scheme(address, allowed_hosts={request.get_host()})
+    return address if own and address.startswith("/") else ""
+
+
+def _to(name: str, practice: Practice, interface: AccountingInterface) -> HttpResponse:
+    return redirect(f"interfaces:{name}", practice_slug=practice.slug, interface_id=interface.pk)

@@ -1,0 +1,108 @@
+"""Which invoice settings an accounting interface serves, and how its uploads fare."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Exists, Max, OuterRef, Q
+
+from interfaces.models import AccountingInterface
+from invoicing.models import InvoiceSetting, Upload
+
+State = Upload.State
+DOCUMENTS = [Upload.Kind.INVOICE, Upload.Kind.CREDIT_NOTE]
+
+
+class AlreadyLinked(Exception):
+    """Invoice settings belong to another interface; `str(error)` says which to which."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadFacts:
+    """What pages about interfaces tell of one."""
+
+    interface: AccountingInterface
+    settings: list[str]
+    last_upload: datetime | None
+    failed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed:
+    """The names of invoice settings that were linked and unlinked."""
+
+    linked: list[str]
+    unlinked: list[str]
+
+
+def facts_of(interfaces: Iterable[AccountingInterface]) -> list[UploadFacts]:
+    """The facts of each interface, in two queries for all of them. Needs a scope."""
+    rows = list(interfaces)
+    names: dict[int | None, list[str]] = {}
+    for setting in InvoiceSetting.objects.filter(interface__in=rows).order_by("name"):
+        names.setdefault(setting.interface_id, []).append(setting.name)
+    told: dict[int, dict[str, Any]] = {one["interface"]: one for one in _told(rows)}
+    return [
+        UploadFacts(
+            interface=one,
+            settings=names.get(one.pk, []),
+            last_upload=told.get(one.pk, {}).get("last_upload"),
+            failed=told.get(one.pk, {}).get("failed", 0),
+        )
+        for one in rows
+    ]
+
+
+def link_settings(
+    *, interface: AccountingInterface, setting_ids: Collection[int], move: Collection[int] = ()
+) -> Changed:
+    """Make the interface serve exactly these invoice settings. Needs a scope.
+
+    One that another interface serves is moved only if `move` names it too; otherwise nothing at
+    all is changed and AlreadyLinked raised. What is queued already goes where it was queued for.
+    """
+    settings = list(
+        InvoiceSetting.objects.select_for_update(of=("self",))
+        .select_related("interface")
+        .order_by("name")
+    )
+    wanted = [one for one in settings if one.pk in setting_ids]
+    taken = [
+        one
+        for one in wanted
+        if one.interface and one.interface_id != interface.pk and one.pk not in move
+    ]
+    if taken:
+        whose = " ".join(f"{one.name} is linked to {one.interface}." for one in taken)
+        raise AlreadyLinked(f"{whose} Tick “move” beside it to link it here instead.")
+    changed = Changed(
+        linked=[one.name for one in wanted if one.interface_id != interface.pk],
+        unlinked=[
+            one.name for one in settings if one.interface_id == interface.pk and one not in wanted
+        ],
+    )
+    chosen = [one.pk for one in wanted]
+    InvoiceSetting.objects.filter(interface=interface).exclude(pk__in=chosen).update(interface=None)
+    InvoiceSetting.objects.filter(pk__in=chosen).update(interface=interface)
+    return changed
+
+
+def _told(interfaces: list[AccountingInterface]) -> Any:
+    """Per interface: when it last sent a document, and how many stand failed.
+
+    A failure that a later upload of the same invoice has replaced is over.
+    """
+    later = Upload.objects.filter(
+        invoice=OuterRef("invoice"), kind=OuterRef("kind"), pk__gt=OuterRef("pk")
+    )
+    failed = Q(state__in=[State.REFUSED, State.NEEDS_PERSON]) & ~Q(Exists(later))
+    return (
+        Upload.objects.filter(interface__in=interfaces, kind__in=DOCUMENTS)
+        .order_by()
+        .values("interface")
+        .annotate(
+            last_upload=Max("sent_at", filter=Q(state=State.SENT)),
+            failed=Count("pk", filter=failed),
+        )
+    )

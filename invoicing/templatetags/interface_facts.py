@@ -1,0 +1,22 @@
+"""What pages about interfaces tell of invoicing, which interfaces themselves know nothing of."""
+
+from collections.abc import Iterable
+
+from django import template
+
+from interfaces.models import AccountingInterface
+from invoicing.links import UploadFacts, facts_of
+
+register = template.Library()
+
+
+@register.simple_tag
+def upload_facts(interfaces: Iterable[AccountingInterface]) -> list[UploadFacts]:
+    """The facts of all of them, in their order."""
+    return facts_of(interfaces)
+
+
+@register.simple_tag
+def upload_facts_of(interface: AccountingInterface) -> UploadFacts:
+    """The facts of one."""
+    return facts_of([interface])[0]
