@@ -51,7 +51,10 @@
   document.addEventListener("submit", (event) => {
     const asker = event.submitter && event.submitter.dataset.confirm ? event.submitter : event.target;
     const question = asker.dataset.confirm;
-    if (question && !window.confirm(question)) event.preventDefault();
+    if (question && !window.confirm(question)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
   }, true);
 
   document.addEventListener("click", (event) => {
