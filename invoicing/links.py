@@ -9,9 +9,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q
 
 from interfaces.models import AccountingInterface
 from invoicing.models import InvoiceSetting, Upload
-
-State = Upload.State
-DOCUMENTS = [Upload.Kind.INVOICE, Upload.Kind.CREDIT_NOTE]
+from invoicing.uploads.states import DOCUMENTS, State
 
 
 class AlreadyLinked(Exception):

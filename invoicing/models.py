@@ -350,6 +350,8 @@ class Upload(PracticeOwned):
     lookups = models.PositiveIntegerField(default=0)
     waiting_since = models.DateTimeField(null=True, blank=True)
     unknown_since = models.DateTimeField(null=True, blank=True)
+    # A call with several documents was refused as a whole: each goes by itself, to tell which.
+    alone = models.BooleanField(default=False)
 
     # What became of it, in words for an accounts person.
     reason = models.TextField(blank=True)

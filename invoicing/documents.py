@@ -1,0 +1,254 @@
+"""Rows to neutral documents, codes resolved; and documents to stored text and back.
+
+A document is frozen as JSON when its upload is queued, so what is sent is what was checked. Every
+missing code of every line is reported at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from connectors.base.documents import (
+    Address,
+    Contact,
+    CreditNote,
+    InvoiceLine,
+    Job,
+    LineKind,
+    SalesInvoice,
+    TaxBasis,
+)
+from interfaces.codes import CodeBook, LineFacts
+from interfaces.models import AccountingInterface
+from invoicing import models
+
+BY_NUMBER = "number"
+BY_NAME_ON_INVOICE = "name_on_invoice"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Why a document cannot go, in words; `line` counts from 1 and is 0 for the whole."""
+
+    field: str
+    message: str
+    code: str = ""
+    line: int = 0
+
+
+def contact_name(interface: AccountingInterface, invoice: models.Invoice) -> str:
+    """The name by which the invoice's contact is known there: the match rule decides."""
+    if interface.preference("match_contacts_by") == BY_NAME_ON_INVOICE:
+        return invoice.name_on_invoice
+    return invoice.client.name
+
+
+def link_name(interface: AccountingInterface, name: str) -> str:
+    """What distinguishes two contacts of one client: nothing, when matched by client ID."""
+    return "" if interface.preference("match_contacts_by") == BY_NUMBER else name
+
+
+def contact_of(client: models.Client, *, name: str, key: str) -> Contact:
+    """The client as a contact of that name."""
+    return Contact(
+        key=key,
+        number=client.abtrac_id,
+        name=name,
+        first_name=client.contact_first_name,
+        last_name=client.contact_last_name,
+        email=client.email,
+        phone=client.phone,
+        tax_number=client.tax_number,
+        postal=_address(client.postal_address),
+        street=_address(client.street_address),
+    )
+
+
+def job_of(job: models.Job, *, contact: Contact, key: str) -> Job:
+    """The job as a document."""
+    return Job(key=key, code=job.code, description=job.description, contact=contact)
+
+
+def reference_of(invoice: models.Invoice) -> str:
+    """What the client recognises the invoice by: the job, and their own order number."""
+    job = str(invoice.job) if invoice.job else ""
+    order = f"Order {invoice.order_number}" if invoice.order_number else ""
+    claim = f"Claim {invoice.claim_number}" if invoice.claim_number else ""
+    return ", ".join(part for part in (job, order, claim) if part)
+
+
+def invoice_of(
+    invoice: models.Invoice, *, interface: AccountingInterface, book: CodeBook, key: str
+) -> tuple[SalesInvoice, list[Fault]]:
+    """The invoice, or a credit note with every sign turned, and all that is wrong with it."""
+    sign = -1 if invoice.is_credit_note else 1
+    faults: list[Fault] = []
+    lines = []
+    for row in invoice.lines.all():
+        resolved = book.resolve(_facts(row, invoice))
+        faults += [
+            Fault(field=one.field, code=one.code, message=one.message, line=row.position)
+            for one in resolved.problems
+        ]
+        lines.append(
+            InvoiceLine(
+                description=row.description,
+                kind=LineKind(row.kind),
+                quantity=row.quantity,
+                unit_price=row.unit_price * sign,
+                net=row.net * sign,
+                tax=row.tax * sign,
+                account_code=resolved.account_code,
+                tax_code=resolved.tax_code,
+                tax_rate=resolved.tax_rate,
+                job_code=_job_code(row, invoice),
+            )
+        )
+    document = SalesInvoice(
+        key=key,
+        number=invoice.number,
+        reference=reference_of(invoice),
+        contact=contact_of(invoice.client, name=contact_name(interface, invoice), key=key),
+        contact_id="",
+        issued=invoice.issued,
+        due=invoice.due,
+        currency=invoice.currency,
+        tax_basis=TaxBasis(invoice.tax_basis),
+        net=invoice.net * sign,
+        tax=invoice.tax * sign,
+        total=invoice.total * sign,
+        lines=tuple(lines),
+        order_number=invoice.order_number,
+        claim_number=invoice.claim_number,
+    )
+    faults += _faults_of(invoice, interface=interface)
+    if not invoice.is_credit_note:
+        return document, faults
+    credited = invoice.credits.number if invoice.credits else ""
+    return CreditNote(**{**vars(document), "credits": credited}), faults
+
+
+def _facts(row: models.InvoiceLine, invoice: models.Invoice) -> LineFacts:
+    job = row.job or invoice.job
+    return LineFacts(
+        account_code=row.account_code,
+        tax_code=row.tax_code,
+        invoice_tax_code=invoice.tax_code,
+        kind=LineKind(row.kind),
+        task=row.task,
+        disbursement_type=row.disbursement_type,
+        job_type=job.job_type if job else "",
+        department=job.department if job else "",
+        office_id=invoice.office.abtrac_id,
+        invoice_setting_id=invoice.invoice_setting.abtrac_id,
+        net=row.net,
+        tax=row.tax,
+    )
+
+
+def _job_code(row: models.InvoiceLine, invoice: models.Invoice) -> str:
+    job = row.job or invoice.job
+    return job.code if job else ""
+
+
+def _faults_of(invoice: models.Invoice, *, interface: AccountingInterface) -> list[Fault]:
+    faults = []
+    length = interface.package.limits.number_length
+    label = interface.package.label
+    if len(invoice.number) > length:
+        faults.append(
+            Fault(
+                field="number",
+                code="number_too_long",
+                message=f"Invoice number {invoice.number} has {len(invoice.number)} characters;"
+                f" {label} takes {length}.",
+            )
+        )
+    if interface.currencies and invoice.currency not in interface.currencies:
+        faults.append(
+            Fault(
+                field="currency",
+                code="currency_not_enabled",
+                message=f"{interface.company_file_name} in {label} has no currency"
+                f" {invoice.currency}.",
+            )
+        )
+    return faults
+
+
+# --- Stored form -------------------------------------------------------------------------------
+
+
+def to_json(document: SalesInvoice | Contact | Job) -> dict[str, Any]:
+    """The document as plain JSON: decimals and dates as text, exactly."""
+    stored: dict[str, Any] = _plain(document)
+    return stored
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return value
+
+
+def contact_from_json(stored: Mapping[str, Any]) -> Contact:
+    """The contact that was frozen."""
+    return Contact(
+        **{
+            **stored,
+            "postal": _address(stored["postal"]),
+            "street": _address(stored["street"]),
+        }
+    )
+
+
+def job_from_json(stored: Mapping[str, Any]) -> Job:
+    """The job that was frozen."""
+    return Job(**{**stored, "contact": contact_from_json(stored["contact"])})
+
+
+def invoice_from_json(stored: Mapping[str, Any], *, contact_id: str) -> SalesInvoice:
+    """The invoice or credit note that was frozen, now naming the contact by the package's id."""
+    kind = CreditNote if "credits" in stored else SalesInvoice
+    document = kind(
+        **{
+            **stored,
+            "contact": contact_from_json(stored["contact"]),
+            "issued": date.fromisoformat(stored["issued"]),
+            "due": date.fromisoformat(stored["due"]),
+            "tax_basis": TaxBasis(stored["tax_basis"]),
+            "lines": tuple(_line_from_json(line) for line in stored["lines"]),
+            **{name: Decimal(stored[name]) for name in ("net", "tax", "total")},
+        }
+    )
+    return replace(document, contact_id=contact_id)
+
+
+def _line_from_json(stored: Mapping[str, Any]) -> InvoiceLine:
+    amounts = ("quantity", "unit_price", "net", "tax", "tax_rate")
+    return InvoiceLine(
+        **{
+            **stored,
+            "kind": LineKind(stored["kind"]),
+            **{name: Decimal(stored[name]) for name in amounts},
+        }
+    )
+
+
+def _address(stored: Mapping[str, Any]) -> Address:
+    return Address(
+        attention=stored.get("attention", ""),
+        lines=tuple(stored.get("lines", ())),
+        city=stored.get("city", ""),
+        region=stored.get("region", ""),
+        postal_code=stored.get("postal_code", ""),
+        country=stored.get("country", ""),
+    )

@@ -1,0 +1,22 @@
+"""The life of an upload, from the click to the package's answer.
+
+`enqueue` makes batches, `lane` sends, `resolve` asks after what is unknown, `sweep` wakes what is
+due, `people` does what a person decides. `states` alone moves a row.
+"""
+
+from invoicing.uploads.enqueue import Enqueued, LeftOut, enqueue, offered
+from invoicing.uploads.people import CannotLink, Retried, cancel, link_existing, park, retry, unpark
+
+__all__ = [
+    "CannotLink",
+    "Enqueued",
+    "LeftOut",
+    "Retried",
+    "cancel",
+    "enqueue",
+    "link_existing",
+    "offered",
+    "park",
+    "retry",
+    "unpark",
+]

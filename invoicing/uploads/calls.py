@@ -1,0 +1,155 @@
+"""Calls to the package on behalf of uploads, and what each way of failing does to them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from enum import Enum, auto
+from typing import TypeVar
+
+from django.db import Error as DatabaseError
+
+from connectors.base.errors import NeedsReconnect, OutcomeUnknown, Rejected, RetryLater
+from interfaces import clock, lanes
+from interfaces.lanes import Held, LostLane
+from invoicing.models import Upload
+from invoicing.uploads import outcomes, states
+from invoicing.uploads.recorder import LaneRecorder
+from invoicing.uploads.states import State
+from offices.tenancy import acting_for
+
+log = logging.getLogger("invoicing.uploads")
+
+T = TypeVar("T")
+
+# Where the package asks for patience without saying how much.
+CONGESTED = timedelta(seconds=60)
+
+
+class Said(Enum):
+    """How one step of a turn went."""
+
+    ANSWERED = auto()
+    NOTHING_DUE = auto()
+    WAIT = auto()
+
+
+class Calls:
+    """Makes calls as holder of a lane; a failed one has been recorded when it answers None."""
+
+    def __init__(self, *, held: Held, recorder: LaneRecorder) -> None:
+        self.held = held
+        self._recorder = recorder
+
+    def ask(self, uploads: Sequence[Upload], call: Callable[[], T]) -> T | None:
+        """What the call answers. Raises NeedsReconnect and LostLane; every other failure is None.
+
+        Each upload is then where its state and the failure put it: back in the queue when surely
+        nothing was written, unknown when something may have been.
+        """
+        lanes.keep(self.held)
+        try:
+            answer = call()
+        except (LostLane, DatabaseError):
+            # Somebody else's lane by now, or no way to write down what happened: the lease ends.
+            raise
+        except NeedsReconnect as error:
+            self._not_executed(uploads, error, after=timedelta(0), counts=False)
+            raise
+        except RetryLater as error:
+            self._later(uploads, error)
+        except OutcomeUnknown as error:
+            self._health(healthy=False)
+            self._unknown(uploads, str(error))
+        except Rejected as error:
+            self._refused(uploads, error)
+        except Exception:
+            log.exception("our fault interface=%s", self.held.interface_id)
+            self._our_fault(uploads)
+        else:
+            self._health(healthy=True)
+            return answer
+        return None
+
+    def prepare(self, uploads: Sequence[Upload], make: Callable[[], T]) -> T | None:
+        """What is made for a call before it. What cannot be made must not hold up the others."""
+        try:
+            with acting_for(self.held.practice_id):
+                return make()
+        except DatabaseError:
+            raise
+        except Exception:
+            log.exception("our fault interface=%s", self.held.interface_id)
+            self._our_fault(uploads)
+            return None
+
+    def _later(self, uploads: Sequence[Upload], error: RetryLater) -> None:
+        if error.congested:
+            with acting_for(self.held.practice_id):
+                until = clock.now() + (error.after or CONGESTED)
+                lanes.hold(self.held, until=until, reason=str(error))
+            self._not_executed(uploads, error, after=error.after or CONGESTED, counts=False)
+            return
+        self._health(healthy=False)
+        self._not_executed(uploads, error, after=error.after, counts=True)
+
+    def _not_executed(
+        self,
+        uploads: Sequence[Upload],
+        error: Exception,
+        *,
+        after: timedelta | None,
+        counts: bool,
+    ) -> None:
+        """Back into the queue, unless an earlier call of the same step was accepted after all."""
+        if any(one.state == State.UNKNOWN for one in uploads):
+            with acting_for(self.held.practice_id):
+                lanes.keep(self.held)
+                outcomes.look_again(uploads, reason=str(error), after=after)
+        elif self._recorder.accepted:
+            self._unknown(uploads, str(error))
+        else:
+            with acting_for(self.held.practice_id):
+                lanes.keep(self.held)
+                outcomes.postpone(
+                    uploads, held=self.held, reason=str(error), after=after, counts=counts
+                )
+
+    def _unknown(self, uploads: Sequence[Upload], reason: str) -> None:
+        with acting_for(self.held.practice_id):
+            lanes.keep(self.held)
+            if any(one.state == State.UNKNOWN for one in uploads):
+                outcomes.look_again(uploads, reason=reason)
+            else:
+                outcomes.unknown(uploads, reason=reason, held=self.held)
+
+    def _refused(self, uploads: Sequence[Upload], error: Rejected) -> None:
+        """The call as a whole was refused: several documents go again, each by itself."""
+        with acting_for(self.held.practice_id):
+            lanes.keep(self.held)
+            if any(one.state == State.UNKNOWN for one in uploads):
+                outcomes.look_again(uploads, reason=str(error))
+            elif len(uploads) == 1:
+                said = {uploads[0].document["key"]: error}
+                outcomes.record(uploads, said, held=self.held)
+            else:
+                outcomes.send_alone(uploads, reason=str(error), held=self.held)
+
+    def _our_fault(self, uploads: Sequence[Upload]) -> None:
+        with acting_for(self.held.practice_id):
+            lanes.keep(self.held)
+            for one in uploads:
+                one.reason = "Something went wrong on our side. This is our fault, not yours."
+                one.next_step = "Tell Abtrac's support. A retry first looks whether it arrived."
+                one.unknown_since = one.unknown_since or clock.now()
+            states.move(
+                uploads,
+                State.NEEDS_PERSON,
+                held=self.held,
+                fields=("reason", "next_step", "unknown_since"),
+                same={"due": None},
+            )
+            outcomes.finish_batches(uploads)
+
+    def _health(self, *, healthy: bool) -> None:
+        with acting_for(self.held.practice_id):
+            lanes.record_health(self.held, healthy=healthy)

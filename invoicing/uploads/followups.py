@@ -1,0 +1,97 @@
+"""What comes after a document has arrived: its PDF, and the credit set against its invoice."""
+
+from collections.abc import Sequence
+
+from django.db.models import Q
+
+from connectors.base.protocol import AllocatesCredits, AttachesPdf
+from interfaces import clock
+from invoicing.models import InvoicePdf, Upload, UploadEvent
+from invoicing.uploads.states import DOCUMENTS, LIVE, State
+
+Kind = Upload.Kind
+
+
+def queue_after(uploads: Sequence[Upload]) -> None:
+    """Queue the next steps of documents just sent; each step fails and is retried by itself."""
+    sent = [one for one in uploads if one.kind in DOCUMENTS]
+    if not sent:
+        return
+    steps = _pdfs(sent) + _allocations(sent)
+    live = set(
+        Upload.objects.filter(
+            invoice__in=[one.invoice_id for one in steps], state__in=LIVE
+        ).values_list("invoice_id", "kind")
+    )
+    new = [one for one in steps if (one.invoice_id, one.kind) not in live]
+    Upload.objects.bulk_create(new)
+    UploadEvent.objects.bulk_create(UploadEvent(upload=one, after=one.state) for one in new)
+
+
+def _pdfs(sent: Sequence[Upload]) -> list[Upload]:
+    able = [one for one in sent if one.interface.package.can(AttachesPdf)]
+    with_pdf = set(
+        InvoicePdf.objects.filter(invoice__in=[one.invoice_id for one in able]).values_list(
+            "invoice_id", flat=True
+        )
+    )
+    return [
+        _step(
+            one,
+            Kind.PDF,
+            document_id=one.remote_id,
+            of_credit_note=one.kind == Kind.CREDIT_NOTE,
+        )
+        for one in able
+        if one.invoice_id in with_pdf
+    ]
+
+
+def _allocations(sent: Sequence[Upload]) -> list[Upload]:
+    """A credit note is set against its invoice once both are there, whichever came first."""
+    able = [one for one in sent if one.interface.package.can(AllocatesCredits)]
+    if not able:
+        return []
+    ids = [one.invoice_id for one in able]
+    notes = (
+        Upload.objects.filter(kind=Kind.CREDIT_NOTE, state=State.SENT)
+        .filter(Q(invoice__in=ids) | Q(invoice__credits__in=ids))
+        .exclude(invoice__credits__isnull=True)
+        .select_related("invoice", "interface")
+    )
+    originals = {
+        (one.invoice_id, one.interface_id): one
+        for one in Upload.objects.filter(
+            kind=Kind.INVOICE,
+            state=State.SENT,
+            invoice__in=[one.invoice.credits_id for one in notes if one.invoice],
+        ).select_related("invoice")
+    }
+    steps = []
+    for note in notes:
+        assert note.invoice is not None  # noqa: S101 - documents name their invoice
+        original = originals.get((note.invoice.credits_id, note.interface_id))
+        if original is None or original.invoice is None:
+            continue
+        steps.append(
+            _step(
+                note,
+                Kind.ALLOCATION,
+                credit_note_id=note.remote_id,
+                invoice_id=original.remote_id,
+                amount=str(min(-note.invoice.total, original.invoice.total)),
+            )
+        )
+    return steps
+
+
+def _step(after: Upload, kind: Kind, **document: object) -> Upload:
+    return Upload(
+        interface_id=after.interface_id,
+        batch_id=after.batch_id,
+        kind=kind,
+        invoice_id=after.invoice_id,
+        revision=after.revision,
+        due=clock.now(),
+        document={"key": f"{after.document['key']}/{kind}", **document},
+    )

@@ -1,0 +1,232 @@
+"""How each kind of upload is built, posted, found again and remembered."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from connectors.base.documents import Allocation, Attachment, Key, Posted
+from connectors.base.protocol import Found, Outcome
+from interfaces.models import AccountingInterface
+from invoicing import documents
+from invoicing.models import ContactLink, InvoicePdf, JobLink, Upload
+from invoicing.uploads.states import State
+
+Kind = Upload.Kind
+
+
+class Carrier(ABC):
+    """One kind's way to the package and back."""
+
+    # Looked for before it is created: contacts and jobs may be there already.
+    looks_first: ClassVar[bool] = False
+    # Goes by itself even where the package takes many a call.
+    alone: ClassVar[bool] = False
+
+    @abstractmethod
+    def build(self, uploads: Sequence[Upload]) -> list[Any]:
+        """The documents, in order. Reads the database; runs inside a scope."""
+
+    @abstractmethod
+    def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
+        """Create them. Runs outside every transaction."""
+
+    @abstractmethod
+    def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
+        """Ask after them. Runs outside every transaction."""
+
+    def remember(self, uploads: Sequence[Upload]) -> None:
+        """What must be known of documents that have arrived, in the transaction that says so."""
+        return None
+
+
+class _Contacts(Carrier):
+    looks_first = True
+
+    def build(self, uploads: Sequence[Upload]) -> list[Any]:
+        return [documents.contact_from_json(one.document) for one in uploads]
+
+    def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
+        outcomes: list[Outcome] = connector.post_contacts(built, call_key=call_key)
+        return outcomes
+
+    def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
+        found: dict[Key, Found] = connector.find_contacts(built)
+        return found
+
+    def remember(self, uploads: Sequence[Upload]) -> None:
+        for one in uploads:
+            ContactLink.objects.update_or_create(
+                interface_id=one.interface_id,
+                client_id=one.client_id,
+                name=one.contact_name,
+                defaults={"remote_id": one.remote_id, "remote_url": one.remote_url},
+            )
+
+
+class _Jobs(Carrier):
+    looks_first = True
+
+    def build(self, uploads: Sequence[Upload]) -> list[Any]:
+        return [documents.job_from_json(one.document) for one in uploads]
+
+    def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
+        outcomes: list[Outcome] = connector.post_jobs(built, call_key=call_key)
+        return outcomes
+
+    def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
+        found: dict[Key, Found] = connector.find_jobs(built)
+        return found
+
+    def remember(self, uploads: Sequence[Upload]) -> None:
+        for one in uploads:
+            JobLink.objects.update_or_create(
+                interface_id=one.interface_id,
+                job_id=one.job_id,
+                defaults={"remote_id": one.remote_id},
+            )
+
+
+class _Invoices(Carrier):
+    def build(self, uploads: Sequence[Upload]) -> list[Any]:
+        links = contact_ids(uploads)
+        return [
+            documents.invoice_from_json(one.document, contact_id=links.get(one.pk, ""))
+            for one in uploads
+        ]
+
+    def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
+        outcomes: list[Outcome] = connector.post_invoices(built, call_key=call_key)
+        return outcomes
+
+    def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
+        found: dict[Key, Found] = connector.find_invoices(built)
+        return found
+
+
+class _CreditNotes(_Invoices):
+    def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
+        outcomes: list[Outcome] = connector.post_credit_notes(built, call_key=call_key)
+        return outcomes
+
+    def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
+        found: dict[Key, Found] = connector.find_credit_notes(built)
+        return found
+
+
+class _Allocations(Carrier):
+    alone = True
+    looks_first = True
+
+    def build(self, uploads: Sequence[Upload]) -> list[Any]:
+        return [
+            Allocation(
+                key=one.document["key"],
+                credit_note_id=one.document["credit_note_id"],
+                invoice_id=one.document["invoice_id"],
+                issued=one.invoice.issued,
+                amount=Decimal(one.document["amount"]),
+            )
+            for one in uploads
+            if one.invoice
+        ]
+
+    def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
+        outcomes: list[Outcome] = connector.post_allocations(built, call_key=call_key)
+        return outcomes
+
+    def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
+        found: dict[Key, Found] = connector.find_allocations(built)
+        return found
+
+
+class _Pdfs(Carrier):
+    alone = True
+
+    def build(self, uploads: Sequence[Upload]) -> list[Any]:
+        pdfs = {
+            pdf.invoice_id: pdf
+            for pdf in InvoicePdf.objects.filter(invoice__in=[one.invoice_id for one in uploads])
+        }
+        return [
+            Attachment(
+                key=one.document["key"],
+                document_id=one.document["document_id"],
+                of_credit_note=one.document["of_credit_note"],
+                file_name=pdfs[one.invoice_id].file_name,
+                content=bytes(pdfs[one.invoice_id].content),
+            )
+            for one in uploads
+            if one.invoice_id
+        ]
+
+    def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
+        outcomes: list[Outcome] = connector.post_attachments(built, call_key=call_key)
+        return outcomes
+
+    def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
+        found: dict[Key, Found] = connector.find_attachments(built)
+        return found
+
+
+CARRIERS: Mapping[str, Carrier] = {
+    Kind.CONTACT: _Contacts(),
+    Kind.JOB: _Jobs(),
+    Kind.INVOICE: _Invoices(),
+    Kind.CREDIT_NOTE: _CreditNotes(),
+    Kind.ALLOCATION: _Allocations(),
+    Kind.PDF: _Pdfs(),
+}
+
+
+def contact_ids(uploads: Sequence[Upload]) -> dict[int, str]:
+    """The package's contact id for each invoice's upload that has one."""
+    links = {
+        (link.interface_id, link.client_id, link.name): link.remote_id
+        for link in ContactLink.objects.filter(
+            client__in={one.invoice.client_id for one in uploads if one.invoice}
+        )
+    }
+    found = {}
+    for one in uploads:
+        if one.invoice is None:
+            continue
+        name = documents.link_name(one.interface, one.document["contact"]["name"])
+        remote_id = links.get((one.interface_id, one.invoice.client_id, name))
+        if remote_id:
+            found[one.pk] = remote_id
+    return found
+
+
+def blocked_by(uploads: Sequence[Upload]) -> dict[int, str]:
+    """For invoices whose contact is not linked and not on its way either: why, in words."""
+    linked = contact_ids(uploads)
+    stuck = {
+        (one.interface_id, one.client_id, one.contact_name): one.reason
+        for one in Upload.objects.filter(
+            kind=Kind.CONTACT,
+            state__in=[State.REFUSED, State.NEEDS_PERSON],
+            client__in={one.invoice.client_id for one in uploads if one.invoice},
+        ).order_by("pk")
+    }
+    reasons = {}
+    for one in uploads:
+        if one.invoice is None or one.pk in linked:
+            continue
+        name = documents.link_name(one.interface, one.document["contact"]["name"])
+        reasons[one.pk] = stuck.get(
+            (one.interface_id, one.invoice.client_id, name),
+            f"{one.document['contact']['name']} is not linked to a contact"
+            f" in {one.interface.package.label}.",
+        )
+    return reasons
+
+
+def may_create(kind: str, interface: AccountingInterface) -> bool:
+    """Whether the practice lets us create what is not there yet."""
+    return kind != Kind.CONTACT or interface.preference("add_contacts") is not False
+
+
+def is_ours(found: Found | None) -> bool:
+    """Whether a look-up found our own document."""
+    return isinstance(found, Posted)

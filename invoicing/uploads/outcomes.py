@@ -1,0 +1,230 @@
+"""What the package said, written down: one place for first answers and for look-ups."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+
+from connectors.base.documents import Key, Posted
+from connectors.base.errors import Rejected
+from connectors.base.protocol import Outcome
+from interfaces import clock
+from interfaces.lanes import Held
+from invoicing.models import Batch, Upload
+from invoicing.uploads import followups, kinds, states
+from invoicing.uploads.states import MOVING, State
+
+ANSWER_FIELDS = (
+    "reason",
+    "next_step",
+    "field",
+    "code",
+    "package_words",
+    "warnings",
+    "remote_id",
+    "remote_number",
+    "remote_url",
+    "remote_total",
+    "sent_at",
+)
+
+
+def record(
+    uploads: Sequence[Upload], outcomes: Mapping[Key, Outcome], *, held: Held | None
+) -> None:
+    """Write the outcome of each upload; in one transaction, guarded by the lane's fence."""
+    moment = clock.now()
+    for to, one_kind in _by_state(uploads, outcomes).items():
+        for one in one_kind:
+            _fill(one, outcomes[one.document["key"]], moment)
+        states.move(one_kind, to, held=held, fields=ANSWER_FIELDS, same={"due": None})
+        if to == State.SENT:
+            arrived(one_kind)
+    finish_batches(uploads)
+
+
+def arrived(uploads: Sequence[Upload]) -> None:
+    """Remember what was sent and queue what comes after it."""
+    for kind in {one.kind for one in uploads}:
+        kinds.CARRIERS[kind].remember([one for one in uploads if one.kind == kind])
+    followups.queue_after(uploads)
+
+
+def _by_state(
+    uploads: Sequence[Upload], outcomes: Mapping[Key, Outcome]
+) -> dict[State, list[Upload]]:
+    sorted_out: dict[State, list[Upload]] = {}
+    for one in uploads:
+        outcome = outcomes[one.document["key"]]
+        if isinstance(outcome, Posted):
+            to = State.SENT
+        else:
+            to = State.REFUSED if isinstance(outcome, Rejected) else State.NEEDS_PERSON
+        sorted_out.setdefault(to, []).append(one)
+    return sorted_out
+
+
+def _fill(upload: Upload, outcome: Outcome, moment: datetime) -> None:
+    upload.reason = upload.next_step = upload.field = upload.code = upload.package_words = ""
+    if isinstance(outcome, Posted):
+        upload.remote_id = outcome.remote_id
+        upload.remote_number = outcome.number
+        upload.remote_url = outcome.url
+        upload.remote_total = outcome.total
+        upload.warnings = [*outcome.warnings, *_total_warning(upload, outcome)]
+        upload.sent_at = moment
+    elif isinstance(outcome, Rejected):
+        upload.reason = _with_line(upload, str(outcome), outcome.line)
+        upload.next_step = outcome.next_step
+        upload.field, upload.code = outcome.field[:40], outcome.code[:60]
+        upload.package_words = outcome.words
+    else:
+        upload.reason, upload.next_step = outcome.message, outcome.next_step
+        upload.field, upload.code = "number", "conflict"
+        # What stands in our place there: a person may say that it is ours after all.
+        upload.remote_id = outcome.remote_id
+        upload.remote_url = outcome.url
+        upload.remote_total = outcome.total
+        upload.remote_number = outcome.number
+
+
+def _with_line(upload: Upload, message: str, line: int | None) -> str:
+    number = upload.document.get("number", "")
+    if line is None or upload.kind not in (Upload.Kind.INVOICE, Upload.Kind.CREDIT_NOTE):
+        return message
+    return f"Invoice {number}, line {line}: {message}"
+
+
+def _total_warning(upload: Upload, posted: Posted) -> list[str]:
+    """A total that differs is never silent, even where the connector said nothing of it."""
+    if posted.total is None or "total" not in upload.document:
+        return []
+    ours = Decimal(upload.document["total"])
+    if posted.total == ours or any(str(posted.total) in one for one in posted.warnings):
+        return []
+    label = upload.interface.package.label
+    return [f"{label} shows a total of {posted.total}; ours is {ours}."]
+
+
+def postpone(
+    uploads: Sequence[Upload],
+    *,
+    held: Held | None,
+    reason: str,
+    after: timedelta | None = None,
+    counts: bool = True,
+) -> datetime:
+    """Surely not executed: wait as the package wishes, or by the schedule; then a person decides.
+
+    Answers the earliest time one of them is due.
+    """
+    moment = clock.now()
+    waiting, given_up, earliest = [], [], moment + timedelta(days=1)
+    for one in uploads:
+        one.tries += 1 if counts else 0
+        one.generation += 1
+        one.waiting_since = one.waiting_since or moment
+        one.reason = reason
+        one.due = moment + (after or _step(one.tries))
+        old = (moment - one.waiting_since).total_seconds()
+        (given_up if old > settings.UPLOAD_GIVE_UP_SECONDS else waiting).append(one)
+        earliest = min(earliest, one.due)
+    fields = ("tries", "generation", "waiting_since", "reason", "due", "next_step")
+    if waiting:
+        states.move(waiting, State.QUEUED, held=held, fields=fields)
+    for one in given_up:
+        one.next_step = "Find out what is wrong there, then retry."
+    if given_up:
+        states.move(given_up, State.NEEDS_PERSON, held=held, fields=fields)
+        finish_batches(given_up)
+    return earliest
+
+
+def unknown(uploads: Sequence[Upload], *, reason: str, held: Held | None) -> None:
+    """They may have arrived: ask before anything else is done with them."""
+    moment = clock.now()
+    for one in uploads:
+        label = one.interface.package.label
+        one.reason = (
+            f"{reason} We do not know yet whether it arrived in {label} and are checking;"
+            " please do not enter it by hand."
+        )
+        one.next_step = ""
+        one.unknown_since = moment
+        one.lookups = 0
+        one.due = moment + _look_up_after(0)
+    states.move(
+        uploads,
+        State.UNKNOWN,
+        held=held,
+        fields=("reason", "next_step", "unknown_since", "lookups", "due"),
+    )
+
+
+def look_again(
+    uploads: Sequence[Upload],
+    *,
+    reason: str = "",
+    after: timedelta | None = None,
+    not_before: Callable[[Upload], datetime] | None = None,
+) -> None:
+    """The look-up decided nothing: ask again by the schedule; at its end a person decides."""
+    moment = clock.now()
+    for one in uploads:
+        one.lookups += 1
+        one.due = moment + max(_look_up_after(one.lookups), after or timedelta(0))
+        if not_before is not None:
+            # A look before the package has surely finished proves nothing, one just after does.
+            one.due = max(moment, not_before(one))
+        one.reason = reason or one.reason
+    last = len(settings.UPLOAD_LOOKUP_SECONDS)
+    going = [one for one in uploads if one.lookups < last]
+    Upload.objects.bulk_update(going, ["lookups", "due", "reason"])
+    given_up = [one for one in uploads if one.lookups >= last]
+    for one in given_up:
+        label = one.interface.package.label
+        one.reason = f"We could not find out whether it arrived in {label}. {one.reason}".strip()
+        one.next_step = f"Look in {label}. Say so here if it is there, else retry."
+    if given_up:
+        states.move(
+            given_up,
+            State.NEEDS_PERSON,
+            fields=("lookups", "reason", "next_step"),
+            same={"due": None},
+        )
+        finish_batches(given_up)
+
+
+def send_alone(uploads: Sequence[Upload], *, reason: str, held: Held) -> None:
+    """A call of several was refused as a whole, so nothing of it was kept: one by one, then."""
+    moment = clock.now()
+    for one in uploads:
+        one.alone = True
+        one.generation += 1
+        one.due = moment
+        one.reason = reason
+    states.move(uploads, State.QUEUED, held=held, fields=("alone", "generation", "due", "reason"))
+
+
+def _look_up_after(lookups: int) -> timedelta:
+    schedule = settings.UPLOAD_LOOKUP_SECONDS
+    return timedelta(seconds=schedule[min(lookups, len(schedule) - 1)])
+
+
+def _step(tries: int) -> timedelta:
+    schedule = settings.UPLOAD_RETRY_SECONDS
+    seconds = schedule[min(max(tries, 1), len(schedule)) - 1]
+    # A fifth more or less, so that many waiting together do not all come back together.
+    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+
+
+def finish_batches(uploads: Sequence[Upload]) -> None:
+    """Mark the batches in which nothing is on its way any more."""
+    batches = Batch.objects.filter(
+        pk__in={one.batch_id for one in uploads}, finished_at__isnull=True
+    )
+    batches.exclude(pk__in=Upload.objects.filter(state__in=MOVING).values("batch_id")).update(
+        finished_at=clock.now()
+    )

@@ -1,0 +1,337 @@
+"""What a person decides about uploads: retry, cancel, park, or say that it is there already."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+
+from interfaces import clock, lanes
+from interfaces.codes import CodeBook
+from invoicing import documents
+from invoicing.models import Batch, Invoice, Upload, UploadEvent
+from invoicing.uploads import outcomes, states
+from invoicing.uploads.enqueue import (
+    LeftOut,
+    contacts_for,
+    draft,
+    jobs_for,
+    why_not,
+)
+from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING, State
+from offices.models import User
+
+Kind = Upload.Kind
+FAILED = (State.REFUSED, State.NEEDS_PERSON)
+
+
+class CannotLink(Exception):
+    """The upload cannot be said to be there; `str(error)` says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retried:
+    """What came of a retry: queued again, refused again by our own checks, or not tried."""
+
+    queued: int = 0
+    refused: int = 0
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+@transaction.atomic
+def retry(*, upload_ids: Sequence[int], actor: User | None) -> Retried:
+    """Try failed uploads again, and waiting ones at once.
+
+    A refused document is frozen anew from the invoice as it is now, as a new revision. One that
+    needed a person is looked up first, because it may have arrived. Needs a scope.
+    """
+    uploads = _locked(upload_ids)
+    left_out = _not_retried(uploads)
+    skipped = {one.invoice_id for one in left_out}
+    going = [one for one in uploads if one.invoice_id is None or one.invoice_id not in skipped]
+    anew = [one for one in going if one.state == State.REFUSED and one.kind in DOCUMENTS]
+    refused = _freeze_anew(anew, actor=actor)
+    queued = [one for one in anew if one not in refused]
+    _look_up_first(
+        [one for one in going if one.state == State.NEEDS_PERSON and one.kind in DOCUMENTS],
+        actor=actor,
+    )
+    steps = [one for one in going if one.state in FAILED and one.kind not in DOCUMENTS]
+    _requeue_steps([*steps, *_stuck_companions(queued)], actor=actor)
+    _companions_of(queued, actor=actor)
+    waiting = [one for one in going if one.state == State.QUEUED]
+    Upload.objects.filter(pk__in=[one.pk for one in waiting], state=State.QUEUED).update(
+        due=clock.now()
+    )
+    _reopen(one for one in going if one.state in MOVING)
+    for interface_id in sorted({one.interface_id for one in going if one.state in MOVING}):
+        lanes.wake(interface_id)
+    moving = sum(one.state in MOVING for one in going)
+    return Retried(queued=moving, refused=len(refused), left_out=left_out)
+
+
+def _locked(upload_ids: Sequence[int]) -> list[Upload]:
+    rows = Upload.objects.filter(pk__in=upload_ids).order_by("id")
+    list(rows.select_for_update().values_list("pk"))
+    return list(
+        rows.select_related(
+            "interface",
+            "batch",
+            "client",
+            "job__client",
+            "invoice__office",
+            "invoice__invoice_setting__interface",
+            "invoice__client",
+            "invoice__job",
+            "invoice__credits",
+        ).prefetch_related("invoice__lines__job")
+    )
+
+
+def _not_retried(uploads: Sequence[Upload]) -> list[LeftOut]:
+    """Refused documents that cannot be frozen anew: un-committed, parked, sent another way."""
+    refused = [one for one in uploads if one.state == State.REFUSED and one.kind in DOCUMENTS]
+    batches = dict(
+        Upload.objects.filter(
+            invoice__in=[one.invoice_id for one in refused], kind__in=DOCUMENTS, state__in=LIVE
+        ).values_list("invoice_id", "batch__number")
+    )
+    left = []
+    for one in refused:
+        assert one.invoice is not None  # noqa: S101 - documents name their invoice
+        reason = why_not(one.invoice, batches)
+        if reason:
+            left.append(
+                LeftOut(invoice_id=one.invoice.pk, number=one.invoice.number, reason=reason)
+            )
+    return left
+
+
+def _freeze_anew(uploads: Sequence[Upload], *, actor: User | None) -> list[Upload]:
+    """Check and freeze again; those our own checks refuse once more are answered."""
+    books: dict[int, CodeBook] = {}
+    passed, refused = [], []
+    now = clock.now()
+    for one in uploads:
+        assert one.invoice is not None  # noqa: S101 - documents name their invoice
+        interface = one.invoice.invoice_setting.interface
+        assert interface is not None  # noqa: S101 - those without one were left out
+        if interface.pk not in books:
+            books[interface.pk] = CodeBook.load(interface)
+        before = one.state
+        draft(one.invoice, interface=interface, book=books[interface.pk], upload=one)
+        (passed if one.state == State.QUEUED else refused).append(one)
+        one.state = before
+        one.interface = interface
+        one.revision, one.generation = one.revision + 1, 1
+        one.tries = one.lookups = 0
+        one.waiting_since = one.unknown_since = None
+        one.alone, one.due = False, now
+        one.package_words, one.warnings = "", []
+        one.remote_id = one.remote_number = one.remote_url = ""
+        one.remote_total = None
+    _keep(refused, actor=actor)
+    states.move(passed, State.QUEUED, fields=FROZEN, actor=actor)
+    return refused
+
+
+FROZEN = (
+    *("interface", "kind", "document", "revision", "generation", "tries", "lookups", "due"),
+    *("waiting_since", "unknown_since", "alone", "reason", "next_step", "field", "code"),
+    *("package_words", "warnings", "remote_id", "remote_number", "remote_url", "remote_total"),
+)
+
+
+def _keep(refused: Sequence[Upload], *, actor: User | None) -> None:
+    Upload.objects.bulk_update(refused, FROZEN)
+    UploadEvent.objects.bulk_create(
+        UploadEvent(
+            upload=one, before=one.state, after=one.state, reason=one.reason[:500], actor=actor
+        )
+        for one in refused
+    )
+
+
+def _look_up_first(uploads: Sequence[Upload], *, actor: User | None) -> None:
+    now = clock.now()
+    for one in uploads:
+        one.lookups, one.due = 0, now
+        one.unknown_since = one.unknown_since or one.created_at
+        one.reason, one.next_step = f"Looking in {one.interface.package.label} first.", ""
+    fields = ("lookups", "due", "unknown_since", "reason", "next_step")
+    states.move(uploads, State.UNKNOWN, fields=fields, actor=actor)
+
+
+def _stuck_companions(uploads: Sequence[Upload]) -> list[Upload]:
+    """Contacts and jobs that need a person and keep these documents back."""
+    if not uploads:
+        return []
+    invoices = [one.invoice for one in uploads if one.invoice]
+    jobs = {one.job_id for one in invoices} | {
+        line.job_id for one in invoices for line in one.lines.all()
+    }
+    stuck = Upload.objects.filter(
+        Q(kind=Kind.CONTACT, client__in={one.client_id for one in invoices})
+        | Q(kind=Kind.JOB, job__in=jobs - {None}),
+        interface__in={one.interface_id for one in uploads},
+        state=State.NEEDS_PERSON,
+    )
+    return list(stuck.select_related("interface", "client", "job__client"))
+
+
+def _requeue_steps(uploads: Sequence[Upload], *, actor: User | None) -> None:
+    """Contacts, jobs, allocations, PDFs: each looks first or may be repeated, so simply again."""
+    now = clock.now()
+    for one in uploads:
+        _build_anew(one)
+        one.revision, one.generation = one.revision + 1, 1
+        one.tries = one.lookups = 0
+        one.waiting_since = one.unknown_since = None
+        one.due = now
+        one.reason = one.next_step = one.field = one.code = one.package_words = ""
+    states.move(uploads, State.QUEUED, fields=FROZEN, actor=actor)
+
+
+def _build_anew(upload: Upload) -> None:
+    if upload.kind == Kind.CONTACT and upload.client:
+        name = upload.contact_name or upload.client.name
+        contact = documents.contact_of(upload.client, name=name, key=upload.document["key"])
+        upload.document = documents.to_json(contact)
+    elif upload.kind == Kind.JOB and upload.job:
+        key = upload.document["key"]
+        contact = documents.contact_of(upload.job.client, name=upload.job.client.name, key=key)
+        upload.document = documents.to_json(documents.job_of(upload.job, contact=contact, key=key))
+
+
+def _companions_of(uploads: Sequence[Upload], *, actor: User | None) -> None:
+    """Contacts and jobs the documents need that are not on their way yet."""
+    new: list[Upload] = []
+    for batch in {one.batch_id: one.batch for one in uploads}.values():
+        own = [one for one in uploads if one.batch_id == batch.pk]
+        for companion in contacts_for(own, batch=batch) + jobs_for(own, batch=batch):
+            if _identity(companion) not in {_identity(one) for one in new}:
+                new.append(companion)
+    Upload.objects.bulk_create(new)
+    UploadEvent.objects.bulk_create(
+        UploadEvent(upload=one, after=one.state, actor=actor) for one in new
+    )
+
+
+def _identity(upload: Upload) -> tuple[object, ...]:
+    return (upload.interface_id, upload.kind, upload.client_id, upload.job_id, upload.contact_name)
+
+
+def _reopen(uploads: Iterable[Upload]) -> None:
+    Batch.objects.filter(pk__in={one.batch_id for one in uploads}).update(finished_at=None)
+
+
+@transaction.atomic
+def cancel(*, upload_ids: Sequence[int], actor: User | None) -> int:
+    """Take waiting uploads out of the queue; those a worker has already are left. How many."""
+    rows = [one for one in _locked(upload_ids) if one.state == State.QUEUED]
+    _say(rows, reason="Cancelled before it was sent.")
+    states.move(rows, State.CANCELLED, fields=("reason", "next_step"), actor=actor)
+    _cancel_idle_companions(rows, actor=actor)
+    outcomes.finish_batches(rows)
+    return len(rows)
+
+
+def _cancel_idle_companions(cancelled: Sequence[Upload], *, actor: User | None) -> None:
+    """Contacts and jobs queued for what was cancelled, and for nothing else that still goes."""
+    batches = {one.batch_id for one in cancelled if one.kind in DOCUMENTS}
+    wanted = Upload.objects.filter(
+        kind__in=DOCUMENTS, state__in=MOVING, interface=OuterRef("interface")
+    )
+    idle = Upload.objects.filter(
+        ~Exists(wanted.filter(invoice__client=OuterRef("client"))),
+        ~Exists(wanted.filter(invoice__job=OuterRef("job"))),
+        ~Exists(wanted.filter(invoice__lines__job=OuterRef("job"))),
+        batch__in=batches,
+        kind__in=[Kind.CONTACT, Kind.JOB],
+        state=State.QUEUED,
+    )
+    rows = list(idle.select_for_update().order_by("id"))
+    _say(rows, reason="No invoice that still goes needs it.")
+    states.move(rows, State.CANCELLED, fields=("reason", "next_step"), actor=actor)
+
+
+def _say(uploads: Sequence[Upload], *, reason: str) -> None:
+    for one in uploads:
+        one.reason, one.next_step = reason, ""
+
+
+@transaction.atomic
+def park(*, invoice_ids: Sequence[int], reason: str, actor: User | None) -> int:
+    """Take committed invoices off the list without sending them; how many.
+
+    Those already on their way or sent are left; a failed upload of one becomes parked too.
+    """
+    invoices = _locked_invoices(invoice_ids)
+    on_the_way = set(
+        Upload.objects.filter(
+            invoice__in=invoices, kind__in=DOCUMENTS, state__in=(*MOVING, State.SENT)
+        ).values_list("invoice_id", flat=True)
+    )
+    parking = [
+        one
+        for one in invoices
+        if one.status == Invoice.Status.COMMITTED
+        and one.parked_at is None
+        and one.pk not in on_the_way
+    ]
+    Invoice.objects.filter(pk__in=[one.pk for one in parking]).update(
+        parked_at=clock.now(), parked_by=actor, parked_reason=reason.strip()[:200]
+    )
+    failed = list(
+        Upload.objects.filter(invoice__in=parking, kind__in=DOCUMENTS, state__in=FAILED)
+        .select_for_update()
+        .order_by("id")
+    )
+    states.move(failed, State.PARKED, actor=actor, same={"due": None})
+    return len(parking)
+
+
+@transaction.atomic
+def unpark(*, invoice_ids: Sequence[int], actor: User | None) -> int:
+    """Offer parked invoices again; how many."""
+    parked = [one for one in _locked_invoices(invoice_ids) if one.parked_at]
+    Invoice.objects.filter(pk__in=[one.pk for one in parked]).update(
+        parked_at=None, parked_by=None, parked_reason=""
+    )
+    return len(parked)
+
+
+def _locked_invoices(invoice_ids: Sequence[int]) -> list[Invoice]:
+    return list(Invoice.objects.filter(pk__in=invoice_ids).select_for_update().order_by("id"))
+
+
+@transaction.atomic
+def link_existing(*, upload_id: int, remote_id: str, actor: User | None) -> None:
+    """Take a person's word that the document is there under that id. Raises CannotLink."""
+    found = _locked([upload_id])
+    upload = found[0] if found else None
+    remote_id = remote_id.strip()
+    if upload is None or upload.state not in FAILED:
+        raise CannotLink("Only an upload that failed can be linked to what is there.")
+    if not remote_id or len(remote_id) > 100:
+        raise CannotLink(f"Give the id it has in {upload.interface.package.label}.")
+    taken = Upload.objects.filter(
+        interface=upload.interface, kind=upload.kind, state=State.SENT, remote_id=remote_id
+    ).exclude(pk=upload.pk)
+    other = taken.select_related("invoice").first()
+    if other is not None and upload.kind in DOCUMENTS:
+        raise CannotLink(f"That one is linked to invoice {other.invoice} already.")
+    upload.remote_id = remote_id
+    upload.reason, upload.next_step = "", ""
+    upload.warnings = [f"Linked by {actor} to what was there already; not sent."]
+    upload.sent_at = clock.now()
+    states.move(
+        [upload],
+        State.SENT,
+        fields=("remote_id", "reason", "next_step", "warnings", "sent_at"),
+        actor=actor,
+        same={"due": None},
+    )
+    outcomes.arrived([upload])
+    outcomes.finish_batches([upload])
+    lanes.wake(upload.interface_id)

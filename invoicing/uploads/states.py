@@ -1,0 +1,100 @@
+"""The states of an upload, the moves allowed between them, and the only code that makes them."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from interfaces.lanes import Held, LostLane
+from invoicing.models import Upload, UploadEvent
+from offices.models import User
+
+log = logging.getLogger("invoicing.uploads")
+
+State = Upload.State
+
+MOVES: Mapping[str, frozenset[str]] = {
+    State.QUEUED: frozenset(
+        {State.CLAIMED, State.REFUSED, State.NEEDS_PERSON, State.CANCELLED, State.PARKED}
+    ),
+    State.CLAIMED: frozenset(
+        # SENT and NEEDS_PERSON: a look-up before the first create found it, or several.
+        {State.SENDING, State.QUEUED, State.SENT, State.REFUSED, State.NEEDS_PERSON}
+    ),
+    State.SENDING: frozenset(
+        {State.SENT, State.REFUSED, State.QUEUED, State.UNKNOWN, State.NEEDS_PERSON}
+    ),
+    State.UNKNOWN: frozenset({State.SENT, State.NEEDS_PERSON, State.QUEUED}),
+    # A person resends, says that it is there, or gives up on it. What may have arrived is asked
+    # for first, so a resend goes through UNKNOWN.
+    State.REFUSED: frozenset({State.QUEUED, State.PARKED, State.SENT}),
+    State.NEEDS_PERSON: frozenset({State.QUEUED, State.UNKNOWN, State.PARKED, State.SENT}),
+    State.SENT: frozenset(),
+    State.PARKED: frozenset(),
+    State.CANCELLED: frozenset(),
+}
+
+# What the ledger sees; the other kinds are steps before and after.
+DOCUMENTS = (Upload.Kind.INVOICE, Upload.Kind.CREDIT_NOTE)
+# Still on their way.
+MOVING = (State.QUEUED, State.CLAIMED, State.SENDING, State.UNKNOWN)
+# Such an invoice is not offered again.
+LIVE = (*MOVING, State.SENT, State.NEEDS_PERSON)
+# Only the holder of the lane may move these.
+HELD = (State.CLAIMED, State.SENDING)
+
+
+class IllegalMove(RuntimeError):
+    """A move the state diagram does not have: a bug."""
+
+
+def move(
+    uploads: Sequence[Upload],
+    to: State,
+    *,
+    held: Held | None = None,
+    fields: Iterable[str] = (),
+    actor: User | None = None,
+    same: Mapping[str, Any] | None = None,
+) -> None:
+    """Move all of them, or none, and write their history, in the caller's transaction.
+
+    `fields` are those already set on each row; `same` are values all of them get. A row that is
+    not in the state we saw it in, or claimed under another fence, makes all of it raise LostLane.
+    """
+    values = {"owner": "", "lease_until": None} if to not in HELD else {}
+    values.update(same or {})
+    for before, group in groupby(sorted(uploads, key=lambda one: one.state), lambda one: one.state):
+        rows = list(group)
+        if to not in MOVES[before]:
+            raise IllegalMove(f"An upload cannot go from {before} to {to}.")
+        _write(rows, before=before, to=to, held=held, fields=list(fields), values=values)
+        UploadEvent.objects.bulk_create(
+            UploadEvent(upload=row, before=before, after=to, reason=row.reason[:500], actor=actor)
+            for row in rows
+        )
+
+
+def _write(
+    rows: Sequence[Upload],
+    *,
+    before: str,
+    to: State,
+    held: Held | None,
+    fields: Sequence[str],
+    values: Mapping[str, Any],
+) -> None:
+    guarded = Upload.objects.filter(state=before)
+    if before in HELD and held is not None:
+        guarded = guarded.filter(owner=held.owner, fence=held.fence)
+    for row in rows:
+        row.state = to
+        for name, value in values.items():
+            setattr(row, name, value)
+    if fields:
+        moved = guarded.bulk_update(rows, ["state", *values, *fields])
+    else:
+        moved = guarded.filter(pk__in=[row.pk for row in rows]).update(state=to, **values)
+    if moved != len(rows):
+        log.warning("stale move to=%s wanted=%s moved=%s", to, len(rows), moved)
+        raise LostLane("Somebody else has moved these uploads meanwhile.")
