@@ -1,0 +1,61 @@
+# `make help` lists the targets. Each makes the virtual environment it needs and works from then
+# on without a network; ARGS goes to the command it runs.
+
+SHELL := bash
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv/bin
+RUN := $(VENV)/python
+MANAGE := $(RUN) manage.py
+# The embedded shape, whatever the caller's own shell is set up for.
+EMBEDDED := env -u DATABASE_URL -u REDIS_URL
+# A folder for whatever a run leaves behind, gone with it: two runs never meet.
+IN_SCRATCH = scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && export VAR_DIR="$$scratch" \
+	HYPOTHESIS_STORAGE_DIRECTORY="$$scratch/hypothesis" &&
+PYTEST := $(RUN) -m pytest --basetemp="$$scratch/tmp"
+# A server like any other, invented: nothing is connected to.
+SERVER := env DATABASE_URL=postgres://link:invented@db.invalid/link REDIS_URL=redis://redis.invalid \
+	SECRET_KEY=invented-for-the-deploy-check-and-for-nothing-else-at-all \
+	CREDENTIAL_KEYS=aW52ZW50ZWQtZm9yLXRoZS1kZXBsb3ktY2hlY2stMzI= SITE_URL=https://link.example
+
+.PHONY: help demo test check format test-services test-browser bench lock runtime dev
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: runtime ## send a practice's invoices to a rehearsal Xero, then serve (ARGS=--once: only send)
+	@$(EMBEDDED) $(MANAGE) demo $(ARGS)
+
+test: dev ## the tests, on SQLite
+	@$(IN_SCRATCH) $(EMBEDDED) $(PYTEST) -n auto -m "not browser and not services" $(ARGS)
+
+check: dev ## style, types, import directions, migrations, deployment, locks
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(RUN) requirements/lock.py --check
+	$(VENV)/lint-imports
+	@$(IN_SCRATCH) set -x; $(EMBEDDED) $(RUN) -m mypy .
+	@$(IN_SCRATCH) set -x; $(EMBEDDED) $(MANAGE) makemigrations --check --dry-run
+	@$(IN_SCRATCH) set -x; $(SERVER) $(MANAGE) check --deploy --fail-level WARNING
+
+format: dev ## put the code in the house style
+	$(VENV)/ruff check --fix .
+	$(VENV)/ruff format .
+
+test-services: dev ## the tests on PostgreSQL and Redis: .ci/services make test-services
+	@test -n "$$DATABASE_URL" -a -n "$$REDIS_URL" || { \
+		echo "Set DATABASE_URL and REDIS_URL, or run: .ci/services make test-services"; exit 2; }
+	@$(IN_SCRATCH) $(PYTEST) -n auto -m "not browser" $(ARGS)
+
+test-browser: dev ## the pages in the system's Chromium
+	@$(IN_SCRATCH) $(EMBEDDED) $(PYTEST) -m browser $(ARGS)
+
+bench: dev ## the ratios the product is held to, one line of JSON each (ARGS=--quick)
+	@$(IN_SCRATCH) for script in bench/bench_*.py; do \
+		PYTHONPATH=. $(RUN) "$$script" $(ARGS) || exit; done
+
+lock: ## pin all packages again with hashes (ARGS=--upgrade: the newest allowed)
+	$(PYTHON) requirements/lock.py $(ARGS)
+
+runtime dev:
+	@$(PYTHON) requirements/install.py $@
