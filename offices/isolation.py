@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
+from offices.tenancy import right_to_become
+
 POLICY = "practice_id = nullif(current_setting('app.practice', true), '')::bigint"
 
 
@@ -64,7 +66,8 @@ class AppendOnly(migrations.RunPython):
     def _forbid(self, apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
         for table in self._names(apps):
             for statement in _forbid_on(table, editor.connection.vendor):
-                editor.execute(statement)
+                # None: without parameters a percent sign is only a percent sign.
+                editor.execute(statement, params=None)
 
     def _allow(self, apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
         for table in self._names(apps):
@@ -103,9 +106,11 @@ def _make_app_role(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
         f"DO $$ BEGIN CREATE ROLE {role} NOLOGIN; "
         "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
     )
+    right = right_to_become(editor.connection)
     editor.execute(
-        f"DO $$ BEGIN IF NOT pg_has_role(current_user, '{settings.DATABASE_APP_ROLE}', 'MEMBER') "
-        f"THEN GRANT {role} TO CURRENT_USER; END IF; END $$"
+        f"DO $$ BEGIN IF NOT pg_has_role(current_user, '{settings.DATABASE_APP_ROLE}', '{right}') "
+        f"THEN GRANT {role} TO CURRENT_USER; END IF; "
+        "EXCEPTION WHEN unique_violation THEN NULL; END $$"
     )
     editor.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
     rights = "SELECT, INSERT, UPDATE, DELETE"

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from django.conf import settings
 from django.db import connection, models, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 
 _practice: ContextVar[int | None] = ContextVar("practice", default=None)
 
@@ -97,17 +97,21 @@ def _claim_for_practice(row: Any) -> None:
 
 def take_app_role(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
     """Work as the product's own role, which owns no table, wherever that role exists."""
-    if connection.vendor != "postgresql":
-        return
+    if connection.vendor != "postgresql" or connection.alias == NO_DB_ALIAS:
+        return  # without a database of its own it is there to create or drop one, as an owner
     role = settings.DATABASE_APP_ROLE
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM pg_roles"
-            " WHERE rolname = %s AND pg_has_role(session_user, oid, 'MEMBER')",
-            [role],
+            "SELECT 1 FROM pg_roles WHERE rolname = %s AND pg_has_role(session_user, oid, %s)",
+            [role, right_to_become(connection)],
         )
         if cursor.fetchone():
             cursor.execute(f"SET ROLE {connection.ops.quote_name(role)}")
+
+
+def right_to_become(connection: Any) -> str:
+    """The privilege that lets one role become another: from version 16 membership is not enough."""
+    return "SET" if connection.pg_version >= 160000 else "MEMBER"
 
 
 @contextmanager
