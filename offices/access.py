@@ -57,7 +57,7 @@ def find_access(*, user: User, practice_slug: str) -> Access | None:
         return Access(practice=membership.practice, role=Role(membership.role))
     grant = selectors.live_grant(user, practice_slug)
     # Support sets links up, so it needs what an admin may; everything it does is marked.
-    return grant and Access(practice=grant.practice, role=Role.ADMIN, grant=grant)
+    return Access(practice=grant.practice, role=Role.ADMIN, grant=grant) if grant else None
 
 
 def practice_view(
@@ -75,9 +75,7 @@ def practice_view(
         view: Callable[Concatenate[PracticeRequest, P], HttpResponseBase],
     ) -> Callable[..., HttpResponseBase]:
         @wraps(view)
-        def checked(
-            request: HttpRequest, *, practice_slug: str, **kwargs: Any
-        ) -> HttpResponseBase:
+        def checked(request: HttpRequest, *, practice_slug: str, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _ask_to_log_in(request)
             access = find_access(user=request.user, practice_slug=practice_slug)

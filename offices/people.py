@@ -7,6 +7,7 @@ ValidationError with a sentence for the person who asked.
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -188,7 +189,8 @@ def make_key(
     address: str | None = None,
 ) -> tuple[PracticeKey, str]:
     """An API key of the practice and its secret, which is known here and never again."""
-    key, secret = PracticeKey.objects.create_key(practice=practice, name=name.strip())
+    made, secret = PracticeKey.objects.create_key(practice=practice, name=name.strip())
+    key = cast(PracticeKey, made)
     with acting_for(practice.pk):
         record(
             actor=actor,

@@ -8,7 +8,9 @@ from offices.models import Membership, Practice, PracticeKey, SupportGrant, User
 
 def memberships(user: User) -> QuerySet[Membership]:
     """The person's practices, by name."""
-    return Membership.objects.filter(user=user).select_related("practice").order_by("practice__name")
+    return (
+        Membership.objects.filter(user=user).select_related("practice").order_by("practice__name")
+    )
 
 
 def membership(user: User, practice_slug: str) -> Membership | None:

@@ -55,7 +55,9 @@ def support(request: PracticeRequest) -> HttpResponse:
     context = {
         "form": form,
         "grants": selectors.grants_of(request.practice),
-        "live": set(request.practice.grants.filter(selectors.live_now()).values_list("pk", flat=True)),
+        "live": set(
+            request.practice.grants.filter(selectors.live_now()).values_list("pk", flat=True)
+        ),
     }
     return render(request, "offices/support.html", context)
 

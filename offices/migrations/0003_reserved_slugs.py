@@ -4,14 +4,31 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('offices', '0002_isolation'),
+        ("offices", "0002_isolation"),
     ]
 
     operations = [
         migrations.AddConstraint(
-            model_name='practice',
-            constraint=models.CheckConstraint(condition=models.Q(('slug__in', ['accounts', 'admin', 'api', 'healthz', 'help', 'oauth', 'static', 'support']), _negated=True), name='practice_slug_not_reserved'),
+            model_name="practice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "slug__in",
+                        [
+                            "accounts",
+                            "admin",
+                            "api",
+                            "healthz",
+                            "help",
+                            "oauth",
+                            "static",
+                            "support",
+                        ],
+                    ),
+                    _negated=True,
+                ),
+                name="practice_slug_not_reserved",
+            ),
         ),
     ]
