@@ -68,7 +68,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class InvoiceLine:
-    """One line. `net` and `tax` are in the invoice's currency, two decimals, and are what Abtrac shows.
+    """One line. `net` and `tax` are in the invoice's currency, two decimals, as Abtrac shows them.
 
     `tax_rate` is a percentage (15 means 15 %) as the package last listed it for `tax_code`.
     """
@@ -87,7 +87,10 @@ class InvoiceLine:
 
 @dataclass(frozen=True, kw_only=True)
 class SalesInvoice:
-    """A committed sales invoice. `contact_id` is the package's own id, filled in just before posting."""
+    """A committed sales invoice.
+
+    `contact_id` is the package's own id, filled in just before posting.
+    """
 
     key: Key
     number: str
@@ -191,7 +194,7 @@ class Codes:
 
 @dataclass(frozen=True, kw_only=True)
 class Payment:
-    """Money received against a document, as the package has it; `reversed` ones were deleted there."""
+    """Money received against a document; `reversed` ones were deleted in the package."""
 
     remote_id: str
     document_id: str
@@ -239,7 +242,7 @@ class Posted:
 
 @dataclass(frozen=True, kw_only=True)
 class Conflict:
-    """The package holds something else (or several things) where ours should be: a person decides."""
+    """Something else, or several things, are where ours should be: a person decides."""
 
     key: Key
     message: str

@@ -1,18 +1,18 @@
-"""The four things that can go wrong between us and a package; each carries a sentence for the user."""
+"""The four things that can go wrong with a package; each carries a sentence for the user."""
 
 from datetime import timedelta
 
 
 class ConnectorError(Exception):
-    """What concerns the whole call; `str(error)` may be shown to the user. It never holds a secret."""
+    """What concerns the whole call; `str(error)` may be shown to the user and holds no secret."""
 
 
 class Rejected(ConnectorError):
     """Refused, and will be again until the document or a code changes.
 
     Raised for a whole call, or returned as the outcome of one document. `field` is a word of ours
-    (`number`, `account_code`, `tax_code`, `issued`, `contact`, `job`, `currency`, `description`, ...);
-    `line` counts from 1. `words` are the package's own, kept for support.
+    (`number`, `account_code`, `tax_code`, `issued`, `contact`, `job`, `currency`, ...); `line`
+    counts from 1. `words` are the package's own, kept for support.
     """
 
     def __init__(

@@ -61,7 +61,7 @@ class RateLimit:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What the package can take. Times are what the lane waits, so they are the dossier's, not guesses."""
+    """What the package can take, by its documentation; the lane waits as long as this says."""
 
     per_call: int = 1
     concurrent: int = 1
@@ -222,7 +222,7 @@ class PushesContacts(Protocol):
     """Clients become contacts, created once and matched afterwards, never overwritten."""
 
     def find_contacts(self, contacts: Sequence[Contact]) -> dict[Key, Found]:
-        """Those that exist, by the interface's match rule; several or archived hits are a Conflict."""
+        """Those that exist, by the match rule; several or archived hits are a Conflict."""
 
     def post_contacts(self, contacts: Sequence[Contact], *, call_key: str) -> list[Outcome]:
         """Create them, one outcome each in order. Never updates an existing contact."""
