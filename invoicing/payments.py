@@ -1,0 +1,217 @@
+"""What was paid of the uploaded invoices, read back from the package and kept beside them.
+
+Documents are known by the package's own id, which the upload kept; a number alone proves nothing.
+Reading the same changes twice stores them once.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import Sum
+
+from connectors.base.documents import Changes, DocumentChange, Payment
+from connectors.base.errors import ConnectorError
+from connectors.base.protocol import ReadsPayments
+from interfaces.connections import open_connector
+from interfaces.models import AccountingInterface, Lane
+from invoicing.models import Invoice, PaymentReceived, Upload, UploadEvent
+from invoicing.uploads.states import DOCUMENTS, State
+from offices.tenancy import acting_for
+
+log = logging.getLogger("invoicing.payments")
+
+# Their answer is lost: the package may have them, and we do not know their id yet.
+UNANSWERED = (State.SENDING, State.UNKNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadBack:
+    """How much one reading changed; `kept_mark` when it will be read again from the same mark."""
+
+    payments: int = 0
+    invoices: int = 0
+    kept_mark: bool = False
+
+
+def read_payments(*, practice_id: int, interface_id: int) -> ReadBack:
+    """Read payments and document states since the last time. Raises ConnectorError.
+
+    What was read and the mark to go on from are stored together, so neither is ever without the
+    other. Not for use inside `acting_for`.
+    """
+    with acting_for(practice_id):
+        interface = AccountingInterface.objects.get(pk=interface_id)
+    if not interface.package.can(ReadsPayments):
+        return ReadBack()
+    mark = interface.payments_mark
+    with open_connector(practice_id=practice_id, interface_id=interface_id) as connector:
+        changes = connector.read_changes(mark)
+    with acting_for(practice_id):
+        interface = AccountingInterface.objects.select_for_update().get(pk=interface_id)
+        if interface.payments_mark != mark:
+            return ReadBack()  # somebody else read meanwhile; theirs is stored
+        read = _store(interface, changes)
+    log.info(
+        "payments read practice=%s interface=%s payments=%s invoices=%s kept_mark=%s",
+        *(practice_id, interface_id, read.payments, read.invoices, read.kept_mark),
+    )
+    return read
+
+
+def read_quietly(*, practice_id: int, interface_id: int) -> str:
+    """As `read_payments`, but a failure is answered as its words: the next reading catches up."""
+    try:
+        read_payments(practice_id=practice_id, interface_id=interface_id)
+    except ConnectorError as error:
+        log.warning(
+            "payments not read practice=%s interface=%s error=%s",
+            *(practice_id, interface_id, type(error).__name__),
+        )
+        return str(error)
+    return ""
+
+
+def due_interfaces() -> list[tuple[int, int]]:
+    """(practice, interface) of those connected to a package that tells of payments."""
+    known = Lane.objects.order_by("practice_id").values_list("practice_id", "interface_id")
+    by_practice: dict[int, list[int]] = {}
+    for practice_id, interface_id in known:
+        by_practice.setdefault(practice_id, []).append(interface_id)
+    due: list[tuple[int, int]] = []
+    for practice_id, interface_ids in by_practice.items():
+        with acting_for(practice_id):
+            connected = AccountingInterface.objects.filter(
+                pk__in=interface_ids, state=AccountingInterface.State.CONNECTED
+            )
+            due += [(practice_id, one.pk) for one in connected if one.package.can(ReadsPayments)]
+    return due
+
+
+def _store(interface: AccountingInterface, changes: Changes) -> ReadBack:
+    named = {one.document_id for one in changes.payments}
+    named |= {one.remote_id for one in changes.documents}
+    ours = _ours(interface, named)
+    received = [one for one in changes.payments if one.document_id in ours]
+    _keep(interface, received, ours)
+    changed = _update(ours, received=received, documents=changes.documents)
+    wait = _is_unanswered(interface, changes, ours)
+    if not wait:
+        interface.payments_mark = changes.mark
+        interface.save(update_fields=["payments_mark"])
+    return ReadBack(payments=len(received), invoices=changed, kept_mark=wait)
+
+
+def _ours(interface: AccountingInterface, remote_ids: Iterable[str]) -> dict[str, Upload]:
+    """The upload that brought each document there, with its invoice held against other writers."""
+    uploads = {
+        one.remote_id: one
+        for one in Upload.objects.filter(
+            interface=interface, kind__in=DOCUMENTS, state=State.SENT, remote_id__in=set(remote_ids)
+        )
+    }
+    invoices = (
+        Invoice.objects.select_for_update()
+        .filter(pk__in=[one.invoice_id for one in uploads.values()])
+        .order_by("issued", "number", "id")
+        .in_bulk()
+    )
+    for one in uploads.values():
+        one.invoice = invoices[one.invoice_id or 0]
+    return uploads
+
+
+def _keep(
+    interface: AccountingInterface, received: Sequence[Payment], ours: Mapping[str, Upload]
+) -> None:
+    """One row for each payment, whenever it is read; the package's latest word of it counts."""
+    rows = {
+        one.remote_id: PaymentReceived(
+            interface=interface,
+            invoice=_invoice(ours[one.document_id]),
+            remote_id=one.remote_id,
+            paid_on=one.paid_on,
+            amount=one.amount * _sign(ours[one.document_id]),
+            reference=one.reference[:255],
+            reversed=one.reversed,
+        )
+        for one in received
+    }
+    PaymentReceived.objects.bulk_create(
+        rows.values(),
+        update_conflicts=True,
+        unique_fields=["interface", "remote_id"],
+        update_fields=["invoice", "paid_on", "amount", "reference", "reversed"],
+    )
+
+
+def _update(
+    ours: Mapping[str, Upload],
+    *,
+    received: Sequence[Payment],
+    documents: Sequence[DocumentChange],
+) -> int:
+    """Say on each invoice what is paid and where it stands, and in its history when that changed.
+
+    The package's own sum counts; where it told only of payments, they are added up.
+    """
+    told = {one.remote_id: one for one in documents if one.remote_id in ours}
+    only_paid = {one.document_id for one in received} - told.keys()
+    added_up = _added_up([ours[one] for one in only_paid])
+    changed = []
+    for remote_id in {*told, *only_paid}:
+        upload = ours[remote_id]
+        invoice, change = _invoice(upload), told.get(remote_id)
+        before = (invoice.paid, invoice.package_status)
+        if change:
+            invoice.paid = change.paid * _sign(upload)
+            invoice.package_status = change.status[:20]
+        else:
+            invoice.paid = added_up.get(invoice.pk, Decimal(0))
+        if before != (invoice.paid, invoice.package_status):
+            changed.append(upload)
+    Invoice.objects.bulk_update([_invoice(one) for one in changed], ["paid", "package_status"])
+    UploadEvent.objects.bulk_create(
+        UploadEvent(upload=one, before=State.SENT, after=State.SENT, reason=_in_words(one))
+        for one in changed
+    )
+    return len(changed)
+
+
+def _added_up(uploads: Sequence[Upload]) -> dict[int, Decimal]:
+    standing = PaymentReceived.objects.filter(
+        invoice__in=[one.invoice_id for one in uploads], reversed=False
+    )
+    return dict(standing.values_list("invoice_id").annotate(paid=Sum("amount")))
+
+
+def _is_unanswered(
+    interface: AccountingInterface, changes: Changes, ours: Mapping[str, Upload]
+) -> bool:
+    """Whether a change may concern a document of ours whose id is still being found out.
+
+    Then it must be read again once the id is known, or its payment would be missed.
+    """
+    strange = {one.number for one in changes.payments if one.document_id not in ours}
+    strange |= {one.number for one in changes.documents if one.remote_id not in ours}
+    waiting = Upload.objects.filter(
+        interface=interface, kind__in=DOCUMENTS, state__in=UNANSWERED, invoice__number__in=strange
+    )
+    return waiting.exists()
+
+
+def _invoice(upload: Upload) -> Invoice:
+    assert upload.invoice is not None  # noqa: S101 - a document's upload names its invoice
+    return upload.invoice
+
+
+def _sign(upload: Upload) -> int:
+    """Credit notes are negative here and positive in every package."""
+    return -1 if upload.kind == Upload.Kind.CREDIT_NOTE else 1
+
+
+def _in_words(upload: Upload) -> str:
+    invoice = _invoice(upload)
+    stands = f", now {invoice.package_status.lower()}" if invoice.package_status else ""
+    return f"Paid {invoice.paid:,.2f} of {invoice.total:,.2f}{stands}."
