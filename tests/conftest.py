@@ -1,12 +1,19 @@
 """What every test may ask for."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from offices.models import Practice
 from offices.tenancy import acting_for
 from tests.factories import make_practice
+
+
+@pytest.fixture(autouse=True)
+def passwords_are_enough(settings: Any) -> None:
+    """One-time codes are asked for only where a test turns them on, whatever the shape."""
+    settings.REQUIRE_TOTP = False
 
 
 @pytest.fixture
