@@ -78,6 +78,13 @@ def due_lanes(*, limit: int = 500) -> list[tuple[int, int]]:
     return list(lanes.values_list("practice_id", "interface_id")[:limit])
 
 
+def neglected(*, before: datetime) -> int:
+    """How many lanes have been due since before then, held by nobody and asked by none to wait."""
+    free = Q(lease_until__isnull=True) | Q(lease_until__lte=before)
+    waits = Q(hold_until__gt=before) | Q(open_until__gt=before)
+    return Lane.objects.filter(free, due__lte=before).exclude(waits).count()
+
+
 def take(*, practice_id: int, interface_id: int, package: Package, owner: str) -> Held | None:
     """Hold the lane, or None while somebody else does or the breaker or the package says wait."""
     moment = clock.now()

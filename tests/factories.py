@@ -110,11 +110,13 @@ def make_job(client: Client, **fields: Any) -> Job:
     """A job of the client."""
     number = next(_numbers)
     return Job.objects.create(
-        abtrac_id=f"J{number}",
-        code=f"J{number:04}",
-        description="Harbour House",
         client=client,
-        **fields,
+        **{
+            "abtrac_id": f"J{number}",
+            "code": f"J{number:04}",
+            "description": "Harbour House",
+            **fields,
+        },
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, QuerySet
 
-from connectors.base.protocol import PostsCreditNotes, PushesJobs
+from connectors.base.protocol import PostsCreditNotes
 from interfaces import clock, lanes
 from interfaces.codes import CodeBook
 from interfaces.models import AccountingInterface
@@ -22,6 +22,7 @@ from invoicing.models import (
     Upload,
     UploadEvent,
 )
+from invoicing.uploads.kinds import sends_jobs
 from invoicing.uploads.states import DOCUMENTS, LIVE, State
 from offices.models import Practice, User
 from offices.tenancy import current_practice_id
@@ -42,7 +43,7 @@ class LeftOut:
 
 @dataclass(frozen=True, kw_only=True)
 class Enqueued:
-    """What a click led to. Without a batch, nothing could be uploaded."""
+    """What a click led to, in invoices. Without a batch, nothing could be uploaded."""
 
     batch: Batch | None
     queued: int = 0
@@ -89,9 +90,8 @@ def enqueue(*, invoice_ids: Sequence[int], actor: User | None) -> Enqueued:
         lanes.wake(interface_id)
     if not queued:
         Batch.objects.filter(pk=batch.pk).update(finished_at=clock.now())
-    return Enqueued(
-        batch=batch, queued=len(queued), refused=len(uploads) - len(queued), left_out=left_out
-    )
+    refused = sum(one.state == State.REFUSED for one in uploads)
+    return Enqueued(batch=batch, queued=len(chosen) - refused, refused=refused, left_out=left_out)
 
 
 def _locked(invoice_ids: Sequence[int]) -> list[Invoice]:
@@ -125,7 +125,7 @@ def _left_out(invoice_ids: Sequence[int], invoices: Sequence[Invoice]) -> list[L
     return left
 
 
-def why_not(invoice: Invoice, batches: Mapping[int | None, int]) -> str:
+def why_not(invoice: Invoice, batches: Mapping[int, int]) -> str:
     """Why the invoice cannot join a batch, or nothing; `batches` are those they are live in."""
     if invoice.pk in batches:
         return f"Already in batch {batches[invoice.pk]}."
@@ -291,12 +291,6 @@ def jobs_for(uploads: Iterable[Upload], *, batch: Batch) -> list[Upload]:
         ).values_list("interface_id", "job_id")
     )
     return [_job(*pair, batch=batch) for key, pair in wanted.items() if key not in known]
-
-
-def sends_jobs(interface: AccountingInterface) -> bool:
-    """Whether jobs go to this interface: the package has a place and the practice wants it."""
-    wanted = interface.preference("jobs")
-    return interface.package.can(PushesJobs) and wanted not in (None, False, "", "none")
 
 
 def _job(interface: AccountingInterface, job: Job, *, batch: Batch) -> Upload:

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from connectors.base.documents import Allocation, Attachment, Key, Posted
-from connectors.base.protocol import Found, Outcome
+from connectors.base.documents import Allocation, Attachment, Key
+from connectors.base.protocol import Found, Outcome, PushesJobs
 from interfaces.models import AccountingInterface
 from invoicing import documents
-from invoicing.models import ContactLink, InvoicePdf, JobLink, Upload
+from invoicing.models import ContactLink, InvoiceLine, InvoicePdf, JobLink, Upload
 from invoicing.uploads.states import State
 
 Kind = Upload.Kind
@@ -58,7 +58,7 @@ class _Contacts(Carrier):
         for one in uploads:
             ContactLink.objects.update_or_create(
                 interface_id=one.interface_id,
-                client_id=one.client_id,
+                client=one.client,
                 name=one.contact_name,
                 defaults={"remote_id": one.remote_id, "remote_url": one.remote_url},
             )
@@ -82,7 +82,7 @@ class _Jobs(Carrier):
         for one in uploads:
             JobLink.objects.update_or_create(
                 interface_id=one.interface_id,
-                job_id=one.job_id,
+                job=one.job,
                 defaults={"remote_id": one.remote_id},
             )
 
@@ -199,7 +199,11 @@ def contact_ids(uploads: Sequence[Upload]) -> dict[int, str]:
 
 
 def blocked_by(uploads: Sequence[Upload]) -> dict[int, str]:
-    """For invoices whose contact is not linked and not on its way either: why, in words."""
+    """For invoices whose contact or job is not there and not coming either: why, in words."""
+    return {**_job_blocks(uploads), **_contact_blocks(uploads)}
+
+
+def _contact_blocks(uploads: Sequence[Upload]) -> dict[int, str]:
     linked = contact_ids(uploads)
     stuck = {
         (one.interface_id, one.client_id, one.contact_name): one.reason
@@ -222,11 +226,45 @@ def blocked_by(uploads: Sequence[Upload]) -> dict[int, str]:
     return reasons
 
 
+def _job_blocks(uploads: Sequence[Upload]) -> dict[int, str]:
+    """Without their job the invoices would arrive incomplete, and nobody would be told."""
+    jobs_of: dict[int, set[int]] = {}
+    for one in uploads:
+        if one.invoice and one.invoice.job_id:
+            jobs_of.setdefault(one.pk, set()).add(one.invoice.job_id)
+    pairs = InvoiceLine.objects.filter(invoice__uploads__in=uploads, job__isnull=False).values_list(
+        "invoice__uploads", "job_id"
+    )
+    for upload_id, job_id in pairs:
+        jobs_of.setdefault(upload_id, set()).add(job_id)
+    wanted = set().union(*jobs_of.values()) if jobs_of else set()
+    if not wanted:
+        return {}
+    linked = set(JobLink.objects.filter(job__in=wanted).values_list("interface_id", "job_id"))
+    failed = {
+        (one.interface_id, one.job_id): f"Job {one.job}: {one.reason}"
+        for one in Upload.objects.filter(
+            kind=Kind.JOB, state__in=[State.REFUSED, State.NEEDS_PERSON], job__in=wanted
+        )
+        .select_related("job")
+        .order_by("pk")
+        if (one.interface_id, one.job_id) not in linked
+    }
+    reasons = {}
+    for one in uploads:
+        stuck = [failed.get((one.interface_id, job)) for job in sorted(jobs_of.get(one.pk, ()))]
+        words = [reason for reason in stuck if reason]
+        if words and sends_jobs(one.interface):
+            reasons[one.pk] = "\n".join(words)
+    return reasons
+
+
+def sends_jobs(interface: AccountingInterface) -> bool:
+    """Whether jobs go to this interface: the package has a place and the practice wants it."""
+    wanted = interface.preference("jobs")
+    return interface.package.can(PushesJobs) and wanted not in (None, False, "", "none")
+
+
 def may_create(kind: str, interface: AccountingInterface) -> bool:
     """Whether the practice lets us create what is not there yet."""
     return kind != Kind.CONTACT or interface.preference("add_contacts") is not False
-
-
-def is_ours(found: Found | None) -> bool:
-    """Whether a look-up found our own document."""
-    return isinstance(found, Posted)

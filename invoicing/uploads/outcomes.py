@@ -121,7 +121,9 @@ def postpone(
     Answers the earliest time one of them is due.
     """
     moment = clock.now()
-    waiting, given_up, earliest = [], [], moment + timedelta(days=1)
+    waiting: list[Upload] = []
+    given_up: list[Upload] = []
+    earliest = moment + timedelta(days=1)
     for one in uploads:
         one.tries += 1 if counts else 0
         one.generation += 1

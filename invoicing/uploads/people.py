@@ -110,7 +110,8 @@ def _not_retried(uploads: Sequence[Upload]) -> list[LeftOut]:
 def _freeze_anew(uploads: Sequence[Upload], *, actor: User | None) -> list[Upload]:
     """Check and freeze again; those our own checks refuse once more are answered."""
     books: dict[int, CodeBook] = {}
-    passed, refused = [], []
+    passed: list[Upload] = []
+    refused: list[Upload] = []
     now = clock.now()
     for one in uploads:
         assert one.invoice is not None  # noqa: S101 - documents name their invoice

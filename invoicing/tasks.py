@@ -1,0 +1,42 @@
+"""What the workers do for invoicing. No rule lives here: each task calls one function."""
+
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_shutting_down
+
+from interfaces import lanes
+from invoicing import payments
+from invoicing.uploads import lane
+
+
+@shared_task
+def drain_lane(practice_id: int, interface_id: int) -> None:
+    """Take one turn at an interface's lane."""
+    lane.drain(practice_id=practice_id, interface_id=interface_id)
+
+
+@shared_task
+def sweep() -> None:
+    """Ring for every lane that is due, or whose holder is gone."""
+    for practice_id, interface_id in lanes.due_lanes():
+        lanes.ring(practice_id, interface_id)
+
+
+@shared_task
+def read_payments(practice_id: int, interface_id: int) -> None:
+    """Read back what was paid, for one interface."""
+    payments.read_quietly(practice_id=practice_id, interface_id=interface_id)
+
+
+@shared_task
+def read_all_payments() -> None:
+    """Ask for the payments of every interface in use."""
+    for practice_id, interface_id in payments.due_interfaces():
+        read_payments.delay(practice_id, interface_id)
+
+
+@worker_shutting_down.connect
+def stop_claiming(**_: Any) -> None:
+    """TERM: the call in hand is finished, nothing more is claimed."""
+    lane.stopping.set()

@@ -1,0 +1,231 @@
+"""Till: an invented package whose every answer a test can script.
+
+It keeps what it is given in memory. A step of the script says how the next write goes; without
+one it goes well. What a step does happens after the write was committed as being sent, as on a
+real wire.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import count
+from typing import Any, Self
+
+from connectors.base.documents import (
+    Allocation,
+    Attachment,
+    Conflict,
+    Contact,
+    CreditNote,
+    Job,
+    Key,
+    Posted,
+    SalesInvoice,
+)
+from connectors.base.errors import OutcomeUnknown, Rejected
+from connectors.base.protocol import (
+    Connection,
+    Found,
+    Limits,
+    Outcome,
+    Package,
+    Setting,
+    WireAnswer,
+    WireRequest,
+)
+
+Step = Callable[[Callable[[], list[Outcome]]], list[Outcome]]
+
+
+@dataclass
+class Books:
+    """What Till holds, and what it was asked."""
+
+    kept: dict[Key, Any] = field(default_factory=dict)
+    ids: dict[Key, str] = field(default_factory=dict)
+    copies: list[Key] = field(default_factory=list)
+    posts: list[list[Any]] = field(default_factory=list)
+    call_keys: list[str] = field(default_factory=list)
+    looks: list[list[Any]] = field(default_factory=list)
+    script: list[Step] = field(default_factory=list)
+    look_script: list[Callable[[], None]] = field(default_factory=list)
+    refusals: dict[str, Outcome | Callable[[Any], Outcome]] = field(default_factory=dict)
+    answers: dict[Key, Found] = field(default_factory=dict)
+    numbers: Any = field(default_factory=lambda: count(1))
+
+    def add(self, document: Any) -> Posted:
+        """Keep it, as a new record each time."""
+        self.copies.append(document.key)
+        self.kept[document.key] = document
+        self.ids[document.key] = f"till-{next(self.numbers)}"
+        return self.posted(document)
+
+    def posted(self, document: Any) -> Posted:
+        """What Till says of a document it has."""
+        return Posted(
+            key=document.key,
+            remote_id=self.ids[document.key],
+            number=getattr(document, "number", ""),
+            url=f"https://till.example/{self.ids[document.key]}",
+            total=getattr(document, "total", None),
+        )
+
+    def names(self, kind: type[Any]) -> list[str]:
+        """Numbers, names or codes of what was posted of one kind, in order."""
+        sent = [one for call in self.posts for one in call if type(one) is kind]
+        return [_name(one) for one in sent]
+
+
+def _name(document: Any) -> str:
+    for word in ("number", "code", "key"):
+        value = getattr(document, word, "")
+        if value and not isinstance(document, Contact):
+            return str(value)
+    return str(document.name)
+
+
+def lose_answer(write: Callable[[], list[Outcome]]) -> list[Outcome]:
+    """It is written, and nobody is told."""
+    write()
+    raise OutcomeUnknown("Till did not answer in time.")
+
+
+def lose_request(write: Callable[[], list[Outcome]]) -> list[Outcome]:
+    """It is not written, and nobody is told."""
+    raise OutcomeUnknown("Till did not answer in time.")
+
+
+def failing(error: Exception) -> Step:
+    """Nothing is written; the error is raised."""
+
+    def step(write: Callable[[], list[Outcome]]) -> list[Outcome]:
+        raise error
+
+    return step
+
+
+class TillConnector:
+    """Everything an API package can do."""
+
+    books: Books
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, connection: Connection) -> Self:
+        return cls(connection)
+
+    def close(self) -> None:
+        return None
+
+    def post_contacts(self, contacts: Sequence[Contact], *, call_key: str) -> list[Outcome]:
+        return self._post(contacts, call_key)
+
+    def find_contacts(self, contacts: Sequence[Contact]) -> dict[Key, Found]:
+        return self._find(contacts)
+
+    def post_jobs(self, jobs: Sequence[Job], *, call_key: str) -> list[Outcome]:
+        return self._post(jobs, call_key)
+
+    def find_jobs(self, jobs: Sequence[Job]) -> dict[Key, Found]:
+        return self._find(jobs)
+
+    def post_invoices(self, invoices: Sequence[SalesInvoice], *, call_key: str) -> list[Outcome]:
+        assert all(one.contact_id for one in invoices)
+        return self._post(invoices, call_key)
+
+    def find_invoices(self, invoices: Sequence[SalesInvoice]) -> dict[Key, Found]:
+        return self._find(invoices)
+
+    def post_credit_notes(self, notes: Sequence[CreditNote], *, call_key: str) -> list[Outcome]:
+        assert all(one.total > 0 for one in notes)
+        return self._post(notes, call_key)
+
+    def find_credit_notes(self, notes: Sequence[CreditNote]) -> dict[Key, Found]:
+        return self._find(notes)
+
+    def post_allocations(self, given: Sequence[Allocation], *, call_key: str) -> list[Outcome]:
+        return self._post(given, call_key)
+
+    def find_allocations(self, given: Sequence[Allocation]) -> dict[Key, Found]:
+        return self._find(given)
+
+    def post_attachments(self, given: Sequence[Attachment], *, call_key: str) -> list[Outcome]:
+        return self._post(given, call_key)
+
+    def find_attachments(self, given: Sequence[Attachment]) -> dict[Key, Found]:
+        return self._find(given)
+
+    def _post(self, documents: Sequence[Any], call_key: str) -> list[Outcome]:
+        books = self.books
+        body = " ".join(one.key for one in documents).encode()
+        self._connection.recorder.before_write(
+            WireRequest(
+                method="PUT",
+                path="/documents",
+                body=body,
+                content_type="application/json",
+                idempotency_key=call_key,
+            )
+        )
+        books.posts.append(list(documents))
+        books.call_keys.append(call_key)
+        step = books.script.pop(0) if books.script else None
+
+        def write() -> list[Outcome]:
+            return [self._one(one) for one in documents]
+
+        try:
+            outcomes = step(write) if step else write()
+        except OutcomeUnknown as error:
+            self._connection.recorder.after_write(WireAnswer(status=0, body=b"", reason=str(error)))
+            raise
+        self._connection.recorder.after_write(WireAnswer(status=200, body=b"kept"))
+        return outcomes
+
+    def _one(self, document: Any) -> Outcome:
+        refusal = self.books.refusals.get(_name(document))
+        if refusal is None:
+            return self.books.add(document)
+        return refusal(document) if callable(refusal) else refusal
+
+    def _find(self, documents: Sequence[Any]) -> dict[Key, Found]:
+        books = self.books
+        books.looks.append(list(documents))
+        if books.look_script:
+            books.look_script.pop(0)()
+        found: dict[Key, Found] = {
+            one.key: books.posted(one) for one in documents if one.key in books.kept
+        }
+        answers = {one.key: books.answers[one.key] for one in documents if one.key in books.answers}
+        return {**found, **answers}
+
+
+def conflict(document: Any) -> Conflict:
+    """Somebody else's document under our number."""
+    return Conflict(
+        key=document.key,
+        message="Till already has that number: $9.00, Other Ltd.",
+        next_step="Use another number.",
+        remote_id="till-other",
+        total=Decimal("9.00"),
+    )
+
+
+def refused(message: str = "Till does not take it.", **more: Any) -> Rejected:
+    """A definite no."""
+    return Rejected(message, **more)
+
+
+PACKAGE = Package(
+    key="till",
+    label="Till",
+    connector=TillConnector,
+    settings=(
+        Setting(key="match_contacts_by", label="Match clients by", default="number"),
+        Setting(key="add_contacts", label="Add clients", kind="boolean", default=True),
+        Setting(key="jobs", label="Jobs", default="none"),
+    ),
+    limits=Limits(per_call=10, read_timeout=1.0, number_length=20),
+)
