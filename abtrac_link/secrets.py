@@ -23,11 +23,15 @@ def kept_secret(path: Path, make: Callable[[], str]) -> str:
             finally:
                 aside.unlink()
         secret = path.read_text(encoding="ascii").strip()
+    except UnicodeDecodeError:
+        secret = ""
     except OSError as error:
         raise ImproperlyConfigured(
             f"The folder {path.parent} cannot be used ({error.strerror})."
             " Set VAR_DIR to a folder this user may write."
         ) from error
     if not secret:
-        raise ImproperlyConfigured(f"{path} is empty. Remove it to have a new secret made.")
+        raise ImproperlyConfigured(
+            f"{path} is empty or spoilt. Remove it to have a new secret made."
+        )
     return secret

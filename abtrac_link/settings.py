@@ -5,28 +5,27 @@ process and an in-memory broker. DATABASE_URL and REDIS_URL make it the server s
 secrets must be given.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
+from abtrac_link import environment
 from abtrac_link.secrets import kept_secret
 from connectors import registry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
-
 # --- Shape -----------------------------------------------------------------------------------
-VAR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
-DATABASE_URL = env.str("DATABASE_URL", default="")
-REDIS_URL = env.str("REDIS_URL", default="")
+VAR = Path(environment.text("VAR_DIR", str(BASE_DIR / "var"))).absolute()
+DATABASE_URL = environment.text("DATABASE_URL")
+REDIS_URL = environment.text("REDIS_URL")
 EMBEDDED = not DATABASE_URL
 if bool(DATABASE_URL) != bool(REDIS_URL):
     missing = "REDIS_URL" if DATABASE_URL else "DATABASE_URL"
@@ -36,27 +35,29 @@ if bool(DATABASE_URL) != bool(REDIS_URL):
     )
 
 
-def required_secret(name: str, make: Any) -> str:
+def required_secret(name: str, make: Callable[[], str]) -> str:
     """The secret of that name from the environment; embedded, one made once and kept under var/."""
-    given = env.str(name, default="")
-    if given:
-        return str(given)
+    if given := environment.text(name):
+        return given
     if EMBEDDED:
         return kept_secret(VAR / name.lower().replace("_", "-"), make)
     raise ImproperlyConfigured(f"{name} is not set. The server shape needs it in the environment.")
 
 
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = environment.flag("DEBUG", default=False)
 SECRET_KEY = required_secret("SECRET_KEY", get_random_secret_key)
 # Newest first; the first one encrypts, all of them decrypt.
-CREDENTIAL_KEYS = [
-    key.strip()
-    for key in required_secret("CREDENTIAL_KEYS", lambda: Fernet.generate_key().decode()).split(",")
-]
-SITE_URL = env.str("SITE_URL", default="http://localhost:8000").rstrip("/")
-ALLOWED_HOSTS = env.list(
-    "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", urlsplit(SITE_URL).hostname or "localhost"]
+CREDENTIAL_KEYS = environment.sealing_keys(
+    "CREDENTIAL_KEYS",
+    required_secret("CREDENTIAL_KEYS", lambda: Fernet.generate_key().decode()),
 )
+SITE_URL = environment.site("SITE_URL", "http://localhost:8000")
+# The machine asks itself for /healthz, whatever the outside calls it.
+ALLOWED_HOSTS = [
+    *environment.words("ALLOWED_HOSTS", [urlsplit(SITE_URL).hostname or "localhost"]),
+    "localhost",
+    "127.0.0.1",
+]
 HTTPS = SITE_URL.startswith("https://")
 
 # --- Applications ----------------------------------------------------------------------------
@@ -138,11 +139,18 @@ if EMBEDDED:
         }
     }
 else:
-    DATABASES = {"default": env.db("DATABASE_URL")}
+    DATABASES = {"default": environment.database("DATABASE_URL")}
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    REDIS_URL = environment.redis("REDIS_URL")
 # The role the product works under on PostgreSQL: no owner, so row-level security binds it.
-DATABASE_APP_ROLE = env.str("DATABASE_APP_ROLE", default="abtrac_link_app")
+DATABASE_APP_ROLE = environment.like(
+    "DATABASE_APP_ROLE",
+    "abtrac_link_app",
+    pattern="[a-z_][a-z0-9_]{0,62}",
+    written="a role's name of small letters, digits and underscores",
+)
 
 CACHES: dict[str, dict[str, Any]] = {
     "default": (
@@ -186,40 +194,46 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- Delivery (seconds) ----------------------------------------------------------------------
-UPLOAD_LEASE_SECONDS = env.int("UPLOAD_LEASE_SECONDS", default=60)
+UPLOAD_LEASE_SECONDS = environment.whole("UPLOAD_LEASE_SECONDS", 60)
 # A lease outlives the longest wait for an answer by this much.
-UPLOAD_LEASE_MARGIN_SECONDS = env.int("UPLOAD_LEASE_MARGIN_SECONDS", default=30)
-UPLOAD_TURN_SECONDS = env.int("UPLOAD_TURN_SECONDS", default=30)
+UPLOAD_LEASE_MARGIN_SECONDS = environment.whole("UPLOAD_LEASE_MARGIN_SECONDS", 30)
+UPLOAD_TURN_SECONDS = environment.whole("UPLOAD_TURN_SECONDS", 30)
 # When an unanswered write is looked up, counted from the last look; then a person decides.
-UPLOAD_LOOKUP_SECONDS = env.list(
-    "UPLOAD_LOOKUP_SECONDS", cast=float, default=[10, 120, 600, 3600, 21600, 86400]
+UPLOAD_LOOKUP_SECONDS = environment.waits(
+    "UPLOAD_LOOKUP_SECONDS", [10, 120, 600, 3600, 21600, 86400]
 )
 # Waits after "surely not executed"; the last one repeats until UPLOAD_GIVE_UP_SECONDS.
-UPLOAD_RETRY_SECONDS = env.list(
-    "UPLOAD_RETRY_SECONDS", cast=float, default=[5, 30, 120, 600, 1800, 7200, 18000]
+UPLOAD_RETRY_SECONDS = environment.waits(
+    "UPLOAD_RETRY_SECONDS", [5, 30, 120, 600, 1800, 7200, 18000]
 )
-UPLOAD_GIVE_UP_SECONDS = env.int("UPLOAD_GIVE_UP_SECONDS", default=5 * 86400)
+UPLOAD_GIVE_UP_SECONDS = environment.whole("UPLOAD_GIVE_UP_SECONDS", 5 * 86400)
 # None: as the package declares.
-UPLOAD_SETTLE_SECONDS = env.float("UPLOAD_SETTLE_SECONDS", default=None)
+UPLOAD_SETTLE_SECONDS = (
+    environment.seconds("UPLOAD_SETTLE_SECONDS", 0)
+    if environment.text("UPLOAD_SETTLE_SECONDS")
+    else None
+)
 # Consecutive failures that open an interface's breaker, and how long it stays open at first.
-BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=5)
-BREAKER_OPEN_SECONDS = env.int("BREAKER_OPEN_SECONDS", default=60)
+BREAKER_FAILURES = environment.whole("BREAKER_FAILURES", 5)
+BREAKER_OPEN_SECONDS = environment.whole("BREAKER_OPEN_SECONDS", 60)
 
 # --- Packages --------------------------------------------------------------------------------
 # Per package: <KEY>_CLIENT_ID, <KEY>_CLIENT_SECRET, <KEY>_SCOPES, <KEY>_<ENDPOINT>_URL and
 # <KEY>_READ_TIMEOUT (seconds).
-PACKAGE_APPS = {
+PACKAGE_APPS: dict[str, dict[str, Any]] = {
     key: {
-        "client_id": env.str(f"{key.upper()}_CLIENT_ID", default=""),
-        "client_secret": env.str(f"{key.upper()}_CLIENT_SECRET", default=""),
-        "scopes": env.str(
-            f"{key.upper()}_SCOPES", default=" ".join(one.oauth.scopes) if one.oauth else ""
+        "client_id": environment.text(f"{key.upper()}_CLIENT_ID"),
+        "client_secret": environment.text(f"{key.upper()}_CLIENT_SECRET"),
+        "scopes": environment.text(
+            f"{key.upper()}_SCOPES", " ".join(one.oauth.scopes) if one.oauth else ""
         ),
         "endpoints": {
-            name: env.str(f"{key.upper()}_{name.upper()}_URL", default=url).rstrip("/")
+            name: environment.endpoint(f"{key.upper()}_{name.upper()}_URL", url)
             for name, url in one.endpoints.items()
         },
-        "read_timeout": env.float(f"{key.upper()}_READ_TIMEOUT", default=one.limits.read_timeout),
+        "read_timeout": environment.seconds(
+            f"{key.upper()}_READ_TIMEOUT", one.limits.read_timeout, least=1
+        ),
     }
     for key, one in registry.packages().items()
 }
@@ -241,17 +255,25 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = False
-ACCOUNT_RATE_LIMITS = {"login_failed": env.str("LOGIN_FAILED_LIMIT", default="10/m/ip,5/5m/key")}
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": environment.like(
+        "LOGIN_FAILED_LIMIT",
+        "10/m/ip,5/5m/key",
+        pattern=r"\d+/\d*[smhd]/(ip|key|user)(,\d+/\d*[smhd]/(ip|key|user))*",
+        written="tries per time and place, like 10/m/ip,5/5m/key",
+    )
+}
 # Nobody signs up, so nobody can lock the owner of an address out by signing up with it.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Abtrac Link"
+MFA_ADAPTER = "offices.accounts.SealedMfaAdapter"
 # Admins and support must have a one-time code; off by default only in the embedded shape.
-REQUIRE_TOTP = env.bool("REQUIRE_TOTP", default=not EMBEDDED)
+REQUIRE_TOTP = environment.flag("REQUIRE_TOTP", default=not EMBEDDED)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"
-EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="link@abtrac.example")
+EMAIL_BACKEND = environment.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "link@abtrac.example")
 
 # --- API -------------------------------------------------------------------------------------
 API_MAX_ROWS = 1000
@@ -283,7 +305,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR / "static"
+# Embedded, the files are served from where they are kept.
+STATIC_ROOT = None if EMBEDDED else BASE_DIR / "static-collected"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -321,7 +344,7 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF, *CONSENT_ORIGINS],
     }
 }
-SECURE_SSL_REDIRECT = HTTPS and env.bool("SECURE_SSL_REDIRECT", default=True)
+SECURE_SSL_REDIRECT = HTTPS and environment.flag("SECURE_SSL_REDIRECT", default=True)
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # asked for by the machine itself, without a proxy
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
@@ -334,11 +357,17 @@ X_FRAME_OPTIONS = "DENY"
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 
 # --- Logs: one line each, key=value, never a body or a secret ----------------------------------
+LOG_LEVEL = environment.like(
+    "LOG_LEVEL",
+    "INFO",
+    pattern="DEBUG|INFO|WARNING|ERROR|CRITICAL",
+    written="DEBUG, INFO, WARNING, ERROR or CRITICAL",
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "WARNING"}},
 }
