@@ -39,6 +39,8 @@ class Calls:
     def __init__(self, *, held: Held, recorder: LaneRecorder) -> None:
         self.held = held
         self._recorder = recorder
+        # How the last call went, for who must decide whether to go on.
+        self.said = Said.ANSWERED
 
     def ask(self, uploads: Sequence[Upload], call: Callable[[], T]) -> T | None:
         """What the call answers. Raises NeedsReconnect and LostLane; every other failure is None.
@@ -47,6 +49,7 @@ class Calls:
         nothing was written, unknown when something may have been.
         """
         lanes.keep(self.held)
+        self.said = Said.WAIT
         try:
             answer = call()
         except (LostLane, DatabaseError):
@@ -61,11 +64,15 @@ class Calls:
             self._health(healthy=False)
             self._unknown(uploads, str(error))
         except Rejected as error:
+            self.said = Said.ANSWERED
+            self._health(healthy=True)
             self._refused(uploads, error)
         except Exception:
             log.exception("our fault interface=%s", self.held.interface_id)
+            self.said = Said.ANSWERED
             self._our_fault(uploads)
         else:
+            self.said = Said.ANSWERED
             self._health(healthy=True)
             return answer
         return None

@@ -157,7 +157,7 @@ class Turn:
         if carrier.looks_first or interface.package.limits.look_before_create:
             found = self._calls.ask(uploads, lambda: carrier.find(self._connector, built))
             if found is None:
-                return calls.Said.WAIT
+                return self._calls.said
             missing = self._known_already(uploads, found, interface=interface)
         return self._post(carrier, missing, built) if missing else calls.Said.ANSWERED
 
@@ -210,7 +210,7 @@ class Turn:
             lambda: carrier.post(self._connector, documents, call_key=call_key(uploads)),
         )
         if answered is None:
-            return calls.Said.WAIT
+            return self._calls.said
         by_key = dict(zip([one.key for one in documents], answered, strict=True))
         with acting_for(self._held.practice_id):
             lanes.keep(self._held)

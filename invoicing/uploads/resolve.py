@@ -30,7 +30,7 @@ def look_up_due(calls: Calls, connector: Any, *, most: int) -> Said:
         return Said.ANSWERED
     found = calls.ask(uploads, lambda: carrier.find(connector, built))
     if found is None:
-        return Said.WAIT
+        return calls.said
     with acting_for(held.practice_id):
         lanes.keep(held)
         _settle(uploads, found)
