@@ -11,9 +11,10 @@ from tests.factories import make_practice
 
 
 @pytest.fixture(autouse=True)
-def passwords_are_enough(settings: Any) -> None:
-    """One-time codes are asked for only where a test turns them on, whatever the shape."""
+def easy_log_in(settings: Any) -> None:
+    """One-time codes are asked for only where a test turns them on, and passwords cost no time."""
     settings.REQUIRE_TOTP = False
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
