@@ -1,6 +1,7 @@
 """What happens to an upload when the call for it goes wrong."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -311,7 +312,7 @@ def test_a_total_that_comes_back_different_is_a_warning_nobody_misses(
 
     def a_cent_more(document: Any) -> Posted:
         posted = books.add(document)
-        return Posted(**{**vars(posted), "total": document.total + till.Decimal("0.01")})
+        return Posted(**{**vars(posted), "total": document.total + Decimal("0.01")})
 
     books.refusals["A-1"] = a_cent_more
     known.upload(invoice)
@@ -458,7 +459,7 @@ def test_a_late_worker_changes_nothing_and_sends_nothing(
         known.work(turns=3)
 
     monkeypatch.setattr(killpoints, "reached", sleep_here)
-    monkeypatch.setattr(lane.time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr("invoicing.uploads.lane.time.monotonic", lambda: 0.0)
     if place == killpoints.BEFORE_SOCKET:
         # Its request leaves all the same: a unique number or a key at the package is the last
         # guard there, so Till is told to know it again.
@@ -536,7 +537,7 @@ def test_a_turn_ends_after_its_time_and_rings_for_the_rest(
 ) -> None:
     settings.UPLOAD_TURN_SECONDS = 5
     clock = iter(range(0, 1000, 3))
-    monkeypatch.setattr(lane.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("invoicing.uploads.lane.time.monotonic", lambda: float(next(clock)))
     rung: list[int] = []
     monkeypatch.setattr(lanes, "ring", lambda practice_id, interface_id: rung.append(interface_id))
     known.upload(*(known.invoice() for _ in range(25)))
