@@ -1,9 +1,10 @@
-"""What is kept sealed: tokens and passwords, under a key ring separate from SECRET_KEY."""
-
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
+"""The sealing of sign-ins: as `offices.sealing`, but what cannot be read is a lost consent."""
 
 from connectors.base.errors import NeedsReconnect
+from offices import sealing
+from offices.sealing import seal
+
+__all__ = ["Unreadable", "reseal", "seal", "unseal"]
 
 
 class Unreadable(NeedsReconnect):
@@ -16,27 +17,17 @@ class Unreadable(NeedsReconnect):
         )
 
 
-def ring() -> MultiFernet:
-    """The key ring: the first key seals, all of them open."""
-    return MultiFernet([Fernet(key) for key in settings.CREDENTIAL_KEYS])
-
-
-def seal(text: str) -> str:
-    """The text, readable only with the key ring."""
-    return ring().encrypt(text.encode()).decode("ascii")
-
-
 def unseal(sealed: str) -> str:
     """The text that was sealed. Raises Unreadable, which holds nothing of it."""
     try:
-        return ring().decrypt(sealed.encode("ascii")).decode()
-    except (InvalidToken, UnicodeEncodeError):
+        return sealing.unseal(sealed)
+    except sealing.Unreadable:
         raise Unreadable from None
 
 
 def reseal(sealed: str) -> str:
     """The same text under the newest key. Raises Unreadable."""
     try:
-        return ring().rotate(sealed.encode("ascii")).decode("ascii")
-    except (InvalidToken, UnicodeEncodeError):
+        return sealing.reseal(sealed)
+    except sealing.Unreadable:
         raise Unreadable from None

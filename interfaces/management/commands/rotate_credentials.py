@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from interfaces.models import AccountingInterface, ConsentRequest, Credential
 from interfaces.preferences import reseal_preferences
 from interfaces.sealing import Unreadable, reseal
+from offices.accounts import reseal_authenticator
 from offices.models import Practice
 from offices.tenancy import acting_for
 
@@ -15,7 +18,7 @@ class Command(BaseCommand):
     """`manage.py rotate_credentials`."""
 
     help = (
-        "Re-encrypt all stored sign-ins under the first key of CREDENTIAL_KEYS. First put the new"
+        "Re-encrypt all stored secrets under the first key of CREDENTIAL_KEYS. First put the new"
         " key in front of the old ones and restart every process; then run this; then the old"
         " keys can be removed."
     )
@@ -28,12 +31,15 @@ class Command(BaseCommand):
                 for done in (*_credentials(), *_trips(), *_preferences()):
                     resealed += done
                     unreadable += not done
+        for done in _authenticators():
+            resealed += done
+            unreadable += not done
         self.stdout.write(f"{resealed} sealed under the newest key.")
         if unreadable:
             raise CommandError(
                 f"{unreadable} cannot be read with any key of CREDENTIAL_KEYS and were left as"
                 " they are. Put the key they were sealed with back and run this again, or have"
-                " those interfaces connected again."
+                " those interfaces connected, and those one-time codes set up, again."
             )
 
 
@@ -50,6 +56,11 @@ def _trips() -> list[bool]:
 def _preferences() -> list[bool]:
     rows = AccountingInterface.objects.select_for_update()
     return [done for row in rows if (done := reseal_preferences(row)) is not None]
+
+
+@transaction.atomic
+def _authenticators() -> list[bool]:
+    return [reseal_authenticator(one) for one in Authenticator.objects.select_for_update()]
 
 
 def _reseal(row: Credential | ConsentRequest, field: str) -> bool:
