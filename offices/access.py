@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 
-from allauth.mfa.models import Authenticator
-from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, resolve_url
+from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
 from offices import selectors
+from offices.accounts import came_with_totp, has_totp
 from offices.audit import address_of, record
 from offices.models import Practice, Role, SupportGrant, User
 from offices.tenancy import acting_for
@@ -81,7 +81,7 @@ def practice_view(
             access = find_access(user=request.user, practice_slug=practice_slug)
             if access is None:
                 raise Http404
-            if access.must_have_totp and not has_totp(request.user):
+            if access.must_have_totp and not came_with_totp(request, request.user):
                 return _ask_for_totp(request, access.practice)
             admitted = _admit(request, access)
             _refuse_below(role, admitted)
@@ -90,11 +90,6 @@ def practice_view(
         return checked
 
     return decorate
-
-
-def has_totp(user: User) -> bool:
-    """Whether the person logs in with a one-time code from an authenticator app."""
-    return bool(is_mfa_enabled(user, [Authenticator.Type.TOTP]))
 
 
 def _run(
@@ -114,23 +109,31 @@ def _run(
 
 
 def _ask_to_log_in(request: HttpRequest) -> HttpResponseBase:
-    htmx = getattr(request, "htmx", None)
-    if htmx:
-        # Not into the fragment: the whole page goes to the log-in and comes back to itself.
-        there = htmx.current_url_abs_path or "/"
-        return HttpResponseClientRedirect(redirect_to_login(there).url)
-    return redirect_to_login(request.get_full_path())
+    return _send_to(request, redirect_to_login(_page_of(request)).url)
 
 
 def _ask_for_totp(request: HttpRequest, practice: Practice) -> HttpResponseBase:
-    messages.warning(
-        request,
-        f"{practice} asks its admins, and our support, to log in with a one-time code as well."
-        " Set up your authenticator app here; then you can go on.",
-    )
-    if getattr(request, "htmx", None):
-        return HttpResponseClientRedirect(resolve_url("mfa_activate_totp"))
-    return redirect("mfa_activate_totp")
+    asks = f"{practice} asks its admins, and our support, to log in with a one-time code as well."
+    if has_totp(cast(User, request.user)):
+        messages.warning(request, f"{asks} Type the code your authenticator app shows now.")
+        there = redirect_to_login(_page_of(request), reverse("mfa_reauthenticate"))
+        return _send_to(request, there.url)
+    messages.warning(request, f"{asks} Set up your authenticator app here; then you can go on.")
+    return _send_to(request, reverse("mfa_activate_totp"))
+
+
+def _page_of(request: HttpRequest) -> str:
+    """The page the person was on or asked for, to come back to."""
+    htmx = getattr(request, "htmx", None)
+    if htmx:
+        return htmx.current_url_abs_path or "/"
+    return request.get_full_path() if request.method in {"GET", "HEAD"} else "/"
+
+
+def _send_to(request: HttpRequest, address: str) -> HttpResponseBase:
+    # Of htmx not into the fragment: the whole page goes there.
+    htmx = getattr(request, "htmx", None)
+    return HttpResponseClientRedirect(address) if htmx else redirect(address)
 
 
 def _admit(request: HttpRequest, access: Access) -> PracticeRequest:
