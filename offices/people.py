@@ -5,6 +5,7 @@ ValidationError with a sentence for the person who asked.
 """
 
 import secrets
+import zoneinfo
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -51,11 +52,11 @@ def create_practice(
     password: str = "",
 ) -> NewMember:
     """A practice with its first admin."""
+    time_zone = time_zone or TIME_ZONES.get(country, "")
+    if time_zone and time_zone not in zoneinfo.available_timezones():
+        raise ValidationError(f"There is no time zone “{time_zone}”.")
     practice = Practice(
-        name=name.strip(),
-        slug=free_slug(slug or name),
-        country=country,
-        time_zone=time_zone or TIME_ZONES.get(country, ""),
+        name=name.strip(), slug=free_slug(slug or name), country=country, time_zone=time_zone
     )
     practice.full_clean()
     practice.save()
@@ -188,7 +189,12 @@ def make_key(
     as_support: bool = False,
     address: str | None = None,
 ) -> tuple[PracticeKey, str]:
-    """An API key of the practice and its secret, which is known here and never again."""
+    """An API key of the practice and its secret, which is known here and never again.
+
+    Support cannot make one: it would go on opening the practice after their grant has ended.
+    """
+    if as_support:
+        raise ValidationError(f"Only an admin of {practice} can make a key.")
     made, secret = PracticeKey.objects.create_key(practice=practice, name=name.strip())
     key = cast(PracticeKey, made)
     with acting_for(practice.pk):

@@ -12,7 +12,7 @@ from offices import people, selectors
 from offices.access import PracticeRequest, practice_view
 from offices.audit import address_of
 from offices.forms import KeyForm, SupportGrantForm
-from offices.models import Role, User
+from offices.models import PracticeKey, Role, User
 
 
 @require_safe
@@ -101,19 +101,26 @@ def keys(request: PracticeRequest) -> HttpResponse:
     """The keys with which Abtrac reaches this practice, and making one."""
     form = KeyForm(request.POST or None)
     context: dict[str, object] = {}
-    if request.method == "POST" and form.is_valid():
-        key, secret = people.make_key(
+    if request.method == "POST" and form.is_valid() and (made := _make_key(request, form)):
+        # Shown on this very answer: a redirect would have to keep the secret somewhere.
+        context = {"made": made[0], "secret": made[1]}
+        form = KeyForm()
+    context |= {"form": form, "keys": selectors.keys_of(request.practice)}
+    return render(request, "offices/keys.html", context)
+
+
+def _make_key(request: PracticeRequest, form: KeyForm) -> tuple[PracticeKey, str] | None:
+    try:
+        return people.make_key(
             practice=request.practice,
             name=form.cleaned_data["name"],
             actor=request.user,
             as_support=request.as_support,
             address=address_of(request),
         )
-        # Shown on this very answer: a redirect would have to keep the secret somewhere.
-        context = {"made": key, "secret": secret}
-        form = KeyForm()
-    context |= {"form": form, "keys": selectors.keys_of(request.practice)}
-    return render(request, "offices/keys.html", context)
+    except ValidationError as error:
+        form.add_error(None, error)
+        return None
 
 
 @require_POST
