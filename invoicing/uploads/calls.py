@@ -144,10 +144,11 @@ class Calls:
     def _our_fault(self, uploads: Sequence[Upload]) -> None:
         with acting_for(self.held.practice_id):
             lanes.keep(self.held)
+            now = clock.now()
             for one in uploads:
                 one.reason = "Something went wrong on our side. This is our fault, not yours."
                 one.next_step = "Tell Abtrac's support. A retry first looks whether it arrived."
-                one.unknown_since = one.unknown_since or clock.now()
+                one.unknown_since = one.unknown_since or now
             states.move(
                 uploads,
                 State.NEEDS_PERSON,

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, QuerySet
@@ -230,6 +231,7 @@ def _companions(uploads: list[Upload], *, batch: Batch) -> None:
 def contacts_for(uploads: Iterable[Upload], *, batch: Batch) -> list[Upload]:
     """Uploads of the contacts not yet linked and not already on their way."""
     wanted: dict[tuple[int, int, str], Upload] = {}
+    now = clock.now()
     for one in uploads:
         assert one.invoice is not None  # noqa: S101 - only documents of invoices come here
         client, interface = one.invoice.client, one.interface
@@ -237,7 +239,7 @@ def contacts_for(uploads: Iterable[Upload], *, batch: Batch) -> list[Upload]:
         link = documents.link_name(interface, name)
         wanted.setdefault(
             (interface.pk, client.pk, link),
-            _contact(client, interface=interface, name=name, link=link, batch=batch),
+            _contact(client, interface=interface, name=name, link=link, batch=batch, due=now),
         )
     clients = {client_id for _, client_id, _ in wanted}
     known = set(
@@ -254,7 +256,13 @@ def contacts_for(uploads: Iterable[Upload], *, batch: Batch) -> list[Upload]:
 
 
 def _contact(
-    client: Client, *, interface: AccountingInterface, name: str, link: str, batch: Batch
+    client: Client,
+    *,
+    interface: AccountingInterface,
+    name: str,
+    link: str,
+    batch: Batch,
+    due: datetime,
 ) -> Upload:
     key = document_key(
         interface_id=interface.pk, kind=Upload.Kind.CONTACT, document_id=client.pk, name=link
@@ -265,7 +273,7 @@ def _contact(
         kind=Upload.Kind.CONTACT,
         client=client,
         contact_name=link,
-        due=clock.now(),
+        due=due,
         document=documents.to_json(documents.contact_of(client, name=name, key=key)),
     )
 
@@ -290,10 +298,11 @@ def jobs_for(uploads: Iterable[Upload], *, batch: Batch) -> list[Upload]:
             kind=Upload.Kind.JOB, state__in=LIVE_COMPANION, job__in=job_ids
         ).values_list("interface_id", "job_id")
     )
-    return [_job(*pair, batch=batch) for key, pair in wanted.items() if key not in known]
+    now = clock.now()
+    return [_job(*pair, batch=batch, due=now) for key, pair in wanted.items() if key not in known]
 
 
-def _job(interface: AccountingInterface, job: Job, *, batch: Batch) -> Upload:
+def _job(interface: AccountingInterface, job: Job, *, batch: Batch, due: datetime) -> Upload:
     key = document_key(interface_id=interface.pk, kind=Upload.Kind.JOB, document_id=job.pk)
     contact = documents.contact_of(job.client, name=job.client.name, key=key)
     return Upload(
@@ -301,7 +310,7 @@ def _job(interface: AccountingInterface, job: Job, *, batch: Batch) -> Upload:
         batch=batch,
         kind=Upload.Kind.JOB,
         job=job,
-        due=clock.now(),
+        due=due,
         document=documents.to_json(documents.job_of(job, contact=contact, key=key)),
     )
 

@@ -92,6 +92,6 @@ def _step(after: Upload, kind: Kind, **document: object) -> Upload:
         kind=kind,
         invoice_id=after.invoice_id,
         revision=after.revision,
-        due=clock.now(),
+        due=after.sent_at or clock.now(),
         document={"key": f"{after.document['key']}/{kind}", **document},
     )
