@@ -196,7 +196,7 @@ CELERY_BEAT_SCHEDULE = {
 # --- Delivery (seconds) ----------------------------------------------------------------------
 UPLOAD_LEASE_SECONDS = environment.whole("UPLOAD_LEASE_SECONDS", 60)
 # A lease outlives the longest wait for an answer by this much.
-UPLOAD_LEASE_MARGIN_SECONDS = environment.whole("UPLOAD_LEASE_MARGIN_SECONDS", 30)
+UPLOAD_LEASE_MARGIN_SECONDS = environment.whole("UPLOAD_LEASE_MARGIN_SECONDS", 30, least=0)
 UPLOAD_TURN_SECONDS = environment.whole("UPLOAD_TURN_SECONDS", 30)
 # When an unanswered write is looked up, counted from the last look; then a person decides.
 UPLOAD_LOOKUP_SECONDS = environment.waits(

@@ -1,13 +1,76 @@
 """What every test may ask for."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
+import redis
+from django.conf import settings as product
+from django.core.cache import cache
 
+from abtrac_link.celery import app as celery_app
 from offices.models import Practice
 from offices.tenancy import acting_for
 from tests.factories import make_practice
+
+# On a busy machine an example may be slow; and nothing is left behind in the tree.
+hypothesis.settings.register_profile("house", deadline=None, database=None)
+hypothesis.settings.load_profile("house")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make both shapes fit for tests, before anything has been read from the settings."""
+    # As it lies in the tree: nothing is collected, hashed or compressed first.
+    product.STATIC_ROOT = None
+    product.WHITENOISE_USE_FINDERS = True
+    product.STORAGES["staticfiles"]["BACKEND"] = (
+        "django.contrib.staticfiles.storage.StaticFilesStorage"
+    )
+    if not product.EMBEDDED:
+        _use_redis(_redis_of_this_process(config))
+
+
+def _redis_of_this_process(config: pytest.Config) -> str:
+    """A Redis database for each of several processes: their interfaces have the same ids."""
+    worker = getattr(config, "workerinput", {}).get("workerid", "")
+    address = urlsplit(product.REDIS_URL)
+    number = int(address.path.strip("/") or 0) + int(worker.removeprefix("gw") or -1) + 1
+    return address._replace(path=f"/{number}").geturl()
+
+
+def _use_redis(url: str) -> None:
+    product.REDIS_URL = product.CELERY_BROKER_URL = url
+    product.CACHES["default"]["LOCATION"] = url
+    celery_app.conf.update(broker_url=url)
+    os.environ["REDIS_URL"] = url  # for the workers that tests start
+
+
+@pytest.fixture(scope="session", autouse=True)
+def redis_of_our_own() -> Iterator[None]:
+    """The tests empty the Redis database again and again, so it must be theirs."""
+    if product.EMBEDDED:
+        yield
+        return
+    with redis.Redis.from_url(product.REDIS_URL) as server:
+        if server.dbsize():
+            pytest.exit(
+                "The Redis database of REDIS_URL is in use; the tests would empty it. Give them"
+                " another, or empty it with: redis-cli -n NUMBER flushdb",
+                returncode=2,
+            )
+        yield
+        server.flushdb()
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    """No test finds what another left in the cache, the buckets of calls or the broker."""
+    cache.clear()  # with Redis, all three
+    if product.EMBEDDED:
+        celery_app.control.purge()
 
 
 @pytest.fixture(autouse=True)

@@ -4,18 +4,18 @@ import os
 import runpy
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from connectors import registry
 
 ROOT = Path(__file__).resolve().parents[2]
-KEY = Fernet.generate_key().decode()
+KEY = urlsafe_b64encode(b"thirty-two-bytes-for-these-tests").decode()
 SERVER = {
     "DATABASE_URL": "postgres://link:s%2Fcret@db.example:5433/abtrac",
     "REDIS_URL": "redis://:secret@redis.example:6379/2",
