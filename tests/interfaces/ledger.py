@@ -25,6 +25,7 @@ from connectors.base.protocol import Connection, Limits, OAuth2, Package, Settin
 
 CLIENT_ID = "ledger-client"
 CLIENT_SECRET = "CANARY-client-secret"
+POLL = 0.02  # seconds until a server that is told to stop notices
 FILES = (
     CompanyFile(id="f1", name="Harbour Ltd", country="NZ", currency="NZD", connection_id="c1"),
     CompanyFile(id="f2", name="Other Ltd", country="AU", currency="AUD", connection_id="c2"),
@@ -70,7 +71,9 @@ class LedgerServer:
         self._lock = threading.Lock()
         self._server: BaseWSGIServer = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL,), daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
