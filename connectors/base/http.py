@@ -49,8 +49,9 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A whole answer, whatever its status."""
+    """A whole answer, whatever its status; `path` is what was asked, without its query."""
 
+    path: str
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -253,7 +254,10 @@ class Http:
         self._log(prepared, str(response.status_code))
         self._observe(response.headers)
         return Answer(
-            status=response.status_code, headers=CaseInsensitiveDict(response.headers), body=body
+            path=prepared.path_url.partition("?")[0],
+            status=response.status_code,
+            headers=CaseInsensitiveDict(response.headers),
+            body=body,
         )
 
     def _body(

@@ -1,0 +1,115 @@
+"""Xero: what it is, how one signs in, what it can take, and what can be set."""
+
+from datetime import timedelta
+
+from connectors.base.protocol import Limits, OAuth2, Package, RateLimit, Scope, Setting
+from connectors.xero.connector import Xero
+from connectors.xero.mapping import NUMBER_LENGTH, Detail, Matching
+
+LIMITS = Limits(
+    per_call=50,
+    concurrent=4,
+    # Xero's own bounds: 60 a minute and 5,000 a day per organisation, 10,000 a minute per app.
+    rates=(
+        RateLimit(name="minute", scope=Scope.INTERFACE, calls=55, per=timedelta(minutes=1)),
+        RateLimit(name="day", scope=Scope.INTERFACE, calls=4900, per=timedelta(days=1)),
+        RateLimit(name="appminute", scope=Scope.PACKAGE, calls=9500, per=timedelta(minutes=1)),
+    ),
+    number_length=NUMBER_LENGTH,
+)
+
+SETTINGS = (
+    Setting(
+        key="delivery_status",
+        label="Delivery status",
+        kind="choice",
+        default="DRAFT",
+        choices=(
+            ("DRAFT", "Draft"),
+            ("SUBMITTED", "Submitted (awaiting approval)"),
+            ("AUTHORISED", "Authorised (awaiting payment)"),
+        ),
+        help="How invoices and credit notes arrive. A credit can be set against its invoice only"
+        " once both are authorised.",
+        required=True,
+    ),
+    Setting(
+        key="detail",
+        label="Lines",
+        kind="choice",
+        default=Detail.LINES.value,
+        choices=(
+            (Detail.LINES.value, "All lines"),
+            (Detail.SINGLE.value, "One line per invoice"),
+        ),
+        help="One line merges the lines of the same account and tax code, never across codes.",
+        required=True,
+    ),
+    Setting(
+        key="match_contacts_by",
+        label="Match clients by",
+        kind="choice",
+        default=Matching.NUMBER.value,
+        choices=(
+            (Matching.NUMBER.value, "Client ID = contact number"),
+            (Matching.NAME.value, "Client name = contact name"),
+            (Matching.NAME_ON_INVOICE.value, "Name on Invoice = contact name"),
+        ),
+        help="Matching by a name makes a second contact when the name is spelled differently in"
+        " Xero.",
+        required=True,
+    ),
+    Setting(
+        key="add_contacts",
+        label="Add clients",
+        kind="boolean",
+        default=True,
+        help="Add clients that Xero does not have yet. Existing contacts are never changed.",
+    ),
+    Setting(
+        key="jobs",
+        label="Jobs",
+        kind="choice",
+        default="none",
+        choices=(("none", "Not sent"), ("tracking", "As a tracking category")),
+        help="Xero advises at most about 100 options in a tracking category.",
+        required=True,
+    ),
+    Setting(
+        key="tracking_category",
+        label="Tracking category for jobs",
+        default="Job",
+        help="Its name in Xero, where jobs are sent as a tracking category.",
+    ),
+)
+
+PACKAGE = Package(
+    key="xero",
+    label="Xero",
+    connector=Xero,
+    summary="Invoices, credit notes, clients and jobs go to Xero; payments come back.",
+    company_file_word="organisation",
+    endpoints={
+        "login": "https://login.xero.com",
+        "identity": "https://identity.xero.com",
+        "api": "https://api.xero.com",
+    },
+    oauth=OAuth2(
+        authorize=("login", "/identity/connect/authorize"),
+        token=("identity", "/connect/token"),
+        revoke=("identity", "/connect/revocation"),
+        scopes=(
+            "offline_access",
+            "accounting.invoices",
+            "accounting.payments.read",
+            "accounting.contacts",
+            # Not only read: tracking options are added for jobs.
+            "accounting.settings",
+            "accounting.attachments",
+        ),
+        refresh_overlap=timedelta(minutes=30),
+    ),
+    settings=SETTINGS,
+    limits=LIMITS,
+    standin="connectors.xero.standin:XeroStandIn",
+)

@@ -1,0 +1,114 @@
+"""What the organisation says of itself: accounts, tax rates, currencies, lock dates."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from connectors.base.documents import Account, Codes, Tax
+from connectors.base.errors import RetryLater
+from connectors.xero.books import Books
+from connectors.xero.creating import Record
+from connectors.xero.wire import LABEL, day, records, remote_id, text
+
+# The tax rate's flag for each class of account.
+APPLIES = {
+    "ASSET": "CanApplyToAssets",
+    "EQUITY": "CanApplyToEquity",
+    "EXPENSE": "CanApplyToExpenses",
+    "LIABILITY": "CanApplyToLiabilities",
+    "REVENUE": "CanApplyToRevenue",
+}
+# Costs charged on may sit on an expense account, which takes the tax codes of expenses.
+SALES_FLAGS = ("CanApplyToRevenue", "CanApplyToExpenses")
+
+
+def read(books: Books) -> Codes:
+    """Accounts and tax codes, archived ones marked, and the facts needed later."""
+    about = organisation(books)
+    rates = _list(books, "/TaxRates", "TaxRates")
+    taxes = [_tax(one) for one in rates if text(one, "TaxType")]
+    active = [one for one in rates if text(one, "Status") == "ACTIVE"]
+    accounts = [_account(one, active) for one in _list(books, "/Accounts", "Accounts")]
+    currencies = [text(one, "Code") for one in _list(books, "/Currencies", "Currencies")]
+    locks = {
+        name: day(about.get(field))
+        for name, field in (("period", "PeriodLockDate"), ("year", "EndOfYearLockDate"))
+    }
+    return Codes(
+        accounts=tuple(accounts),
+        taxes=tuple(taxes),
+        currencies=tuple(one for one in currencies if one),
+        lock_date=max((date for date in locks.values() if date), default=None),
+        facts={
+            **facts_of(about),
+            **{f"{name}_lock_date": date.isoformat() for name, date in locks.items() if date},
+            "tracking_categories": json.dumps(_categories(books)),
+        },
+    )
+
+
+def organisation(books: Books) -> Record:
+    """What Xero says of the organisation."""
+    found = _list(books, "/Organisation", "Organisations")
+    if not found:
+        raise RetryLater(f"{LABEL} said nothing of the organisation.")
+    return found[0]
+
+
+def facts_of(about: Record) -> dict[str, str]:
+    """What is worth keeping of an organisation; texts only."""
+    named = {
+        "name": "Name",
+        "short_code": "ShortCode",
+        "currency": "BaseCurrency",
+        "country": "CountryCode",
+        "version": "Version",
+        "edition": "Edition",
+        "timezone": "Timezone",
+    }
+    return {ours: text(about, theirs) for ours, theirs in named.items()}
+
+
+def _account(record: Record, rates: Iterable[Record]) -> Account:
+    flag = APPLIES.get(text(record, "Class"), "")
+    usable = not text(record, "SystemAccount") and text(record, "Type") != "BANK"
+    allowed = tuple(text(rate, "TaxType") for rate in rates if rate.get(flag) is True)
+    return Account(
+        code=text(record, "Code"),
+        name=text(record, "Name"),
+        kind=text(record, "Type"),
+        remote_id=remote_id(record, "AccountID"),
+        default_tax_code=text(record, "TaxType"),
+        active=text(record, "Status") == "ACTIVE",
+        usable_for_sales=usable,
+        allowed_tax_codes=allowed if flag else None,
+    )
+
+
+def _tax(record: Record) -> Tax:
+    rate = record.get("EffectiveRate", record.get("DisplayTaxRate"))
+    return Tax(
+        code=text(record, "TaxType"),
+        name=text(record, "Name"),
+        rate=Decimal(rate) if isinstance(rate, int | Decimal) else Decimal(0),
+        active=text(record, "Status") == "ACTIVE",
+        usable_for_sales=any(record.get(flag) is True for flag in SALES_FLAGS),
+    )
+
+
+def _categories(books: Books) -> dict[str, str]:
+    """Tracking categories in use: id by name."""
+    listed = _list(books, "/TrackingCategories", "TrackingCategories")
+    return {
+        text(one, "Name"): remote_id(one, "TrackingCategoryID")
+        for one in listed
+        if text(one, "Status") == "ACTIVE"
+    }
+
+
+def _list(books: Books, path: str, plural: str) -> Sequence[Record]:
+    answer: Any = books.http.read(path)
+    if not isinstance(answer, Mapping) or not isinstance(answer.get(plural), list):
+        raise RetryLater(f"{LABEL} gave an answer that cannot be read.")
+    return records(answer[plural])

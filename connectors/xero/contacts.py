@@ -1,0 +1,207 @@
+"""Contacts: created once, matched afterwards, never overwritten."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote
+
+from connectors.base.documents import Conflict, Contact, Key, Posted
+from connectors.base.errors import OutcomeUnknown, Rejected
+from connectors.base.protocol import Found, Outcome
+from connectors.xero import mapping
+from connectors.xero.books import Books, after_a_write
+from connectors.xero.creating import New, Place, Record, create
+from connectors.xero.mapping import Matching, Preferences
+from connectors.xero.refusals import NAME_TAKEN, refusal, warnings_of
+from connectors.xero.wire import LABEL, folded, quoted, records, remote_id, text
+
+PLACE = Place(path="/Contacts", plural="Contacts", known_by="Name")
+ID = "ContactID"
+SHOWN_AT = "/Contacts/View/"
+# From so many on the whole list is read rather than each looked for.
+MANY = 3
+WHOLE_LIST_PAGE = 1000
+# A contact may be merged into one that was merged in turn.
+MERGES = 5
+
+
+def find(books: Books, contacts: Sequence[Contact]) -> dict[Key, Found]:
+    """Those that exist: by number, or where it is not set there by name; or by name alone."""
+    matching = Preferences.of(books.settings).matching
+    whole = _whole_list(books, contacts) if len(contacts) >= MANY else None
+    found = {}
+    for one in contacts:
+        candidates = whole if whole is not None else _candidates(books, one, matching)
+        found[one.key] = _matched(books, one, candidates, matching)
+    return {key: one for key, one in found.items() if one is not None}
+
+
+def post(books: Books, contacts: Sequence[Contact], *, call_key: str) -> list[Outcome]:
+    """Create them. A name that is taken is looked up, and linked or left to a person."""
+    preferences = Preferences.of(books.settings)
+    outcomes: dict[Key, Outcome] = {}
+    new: list[New] = []
+    for one in contacts:
+        try:
+            new.append(New(key=one.key, body=mapping.to_contact(one, preferences)))
+        except Rejected as refused:
+            outcomes[one.key] = refused
+    if new:
+        by_key = {one.key: one for one in contacts}
+        for key, answer in create(books, PLACE, new, call_key=call_key).items():
+            outcomes[key] = _outcome(books, by_key[key], answer)
+    for one in contacts:
+        outcome = outcomes[one.key]
+        if isinstance(outcome, Rejected) and outcome.code == NAME_TAKEN:
+            with after_a_write():
+                outcomes[one.key] = find(books, [one]).get(one.key, outcome)
+    return [outcomes[one.key] for one in contacts]
+
+
+def _outcome(books: Books, contact: Contact, answer: Record | Rejected) -> Outcome:
+    if isinstance(answer, Rejected):
+        return answer
+    if refused := refusal(answer):
+        return refused
+    if not remote_id(answer, ID):
+        raise OutcomeUnknown(f"{LABEL} gave no id for contact {contact.name}.")
+    warnings = (*mapping.notes_on_contact(contact), *warnings_of(answer))
+    return _posted(books, contact, answer, warnings)
+
+
+def _posted(books: Books, contact: Contact, record: Record, warnings: Iterable[str]) -> Posted:
+    return Posted(
+        key=contact.key,
+        remote_id=remote_id(record, ID),
+        number=text(record, "ContactNumber"),
+        url=books.link(SHOWN_AT + remote_id(record, ID)),
+        warnings=tuple(warnings),
+    )
+
+
+# --- Looking -----------------------------------------------------------------------------------
+
+
+def _whole_list(books: Books, contacts: Sequence[Contact]) -> list[Record] | None:
+    """All contacts, where that takes fewer calls than looking for each."""
+    listing = books.pages(
+        PLACE.path,
+        PLACE.plural,
+        ID,
+        size=WHOLE_LIST_PAGE,
+        most=len(contacts),
+        includeArchived=True,
+    )
+    return listing.records if listing else None
+
+
+def _candidates(books: Books, contact: Contact, matching: Matching) -> list[Record]:
+    """The contacts that could be it, archived ones included."""
+    if matching is Matching.NUMBER and contact.number:
+        numbered = _numbered(books, contact.number)
+        if numbered:
+            return numbered
+    return _named(books, contact.name)
+
+
+def _numbered(books: Books, number: str) -> list[Record]:
+    answer = books.http.read_or_none(f"{PLACE.path}/{quote(number, safe='')}")
+    return records(answer.get(PLACE.plural)) if isinstance(answer, dict) else []
+
+
+def _named(books: Books, name: str) -> list[Record]:
+    try:
+        which = {"where": f"Name=={quoted(name)}"}
+    except ValueError:
+        # Such a name cannot be written in a filter; the search is wider, the comparison is ours.
+        which = {"searchTerm": name}
+    listing = books.whole_list(PLACE.path, PLACE.plural, ID, includeArchived=True, **which)
+    return listing.records
+
+
+def _matched(
+    books: Books, contact: Contact, candidates: Sequence[Record], matching: Matching
+) -> Found | None:
+    by_name = [one for one in candidates if folded(text(one, "Name")) == folded(contact.name)]
+    if matching is not Matching.NUMBER:
+        return _chosen(books, contact, by_name, by="name")
+    by_number = [
+        one for one in candidates if contact.number and text(one, "ContactNumber") == contact.number
+    ]
+    if by_number:
+        return _chosen(books, contact, by_number, by="number")
+    # An archived namesake is no match: Xero lets us create beside it.
+    standing = [one for one in by_name if text(one, "ContactStatus") == "ACTIVE"]
+    return _chosen(books, contact, standing, by="name")
+
+
+def _chosen(books: Books, contact: Contact, hits: Iterable[Record], *, by: str) -> Found | None:
+    """The one active hit; what was merged counts as what it was merged into."""
+    followed = {remote_id(one, ID): one for one in (_followed(books, hit) for hit in hits)}
+    active = [one for one in followed.values() if text(one, "ContactStatus") == "ACTIVE"]
+    if len(active) > 1:
+        return _conflict(
+            books,
+            contact,
+            active[0],
+            f"{LABEL} has {len(active)} contacts that could be {contact.name}.",
+            "Merge them in Xero, or link the client to the right one, then retry.",
+        )
+    if active:
+        return _linked(books, contact, active[0], by=by)
+    if followed:
+        return _conflict(
+            books,
+            contact,
+            next(iter(followed.values())),
+            f"{contact.name} is archived in {LABEL}.",
+            "Restore the contact in Xero, or link the client to another one, then retry.",
+        )
+    return None
+
+
+def _linked(books: Books, contact: Contact, record: Record, *, by: str) -> Found:
+    matching = Preferences.of(books.settings).matching
+    if by == "number" or matching is not Matching.NUMBER:
+        return _posted(books, contact, record, ())
+    number = text(record, "ContactNumber")
+    if number and number != contact.number:
+        return _conflict(
+            books,
+            contact,
+            record,
+            f"{LABEL}'s contact {text(record, 'Name')} has the contact number {number}; the"
+            f" client ID of {contact.name} is {contact.number}.",
+            "If it is the same client, link it to that contact; if not, give one of them another"
+            " name, then retry.",
+        )
+    linked = f"Linked by its name: the contact has no contact number in {LABEL}."
+    return _posted(books, contact, record, (linked,))
+
+
+def _followed(books: Books, record: Record) -> Record:
+    """The contact this one was merged into, or itself."""
+    seen: set[str] = set()
+    for _ in range(MERGES):
+        into = remote_id(record, "MergedToContactID")
+        if not into or into in seen:
+            break
+        seen.add(into)
+        answer = books.http.read_or_none(f"{PLACE.path}/{quote(into, safe='')}")
+        further = records(answer.get(PLACE.plural)) if isinstance(answer, Mapping) else []
+        if not further:
+            break
+        record = further[0]
+    return record
+
+
+def _conflict(
+    books: Books, contact: Contact, record: Record, message: str, next_step: str
+) -> Conflict:
+    return Conflict(
+        key=contact.key,
+        message=message,
+        next_step=next_step,
+        remote_id=remote_id(record, ID),
+        number=text(record, "ContactNumber"),
+        contact_name=text(record, "Name"),
+        url=books.link(SHOWN_AT + remote_id(record, ID)),
+    )

@@ -1,0 +1,93 @@
+"""Creating several things in one call: one answer for each, whatever Xero makes of the call."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.base.documents import Key
+from connectors.base.errors import OutcomeUnknown, Rejected
+from connectors.xero.books import Books, after_a_write
+from connectors.xero.refusals import ElementsRefused, refusal
+from connectors.xero.wire import LABEL, records, text
+
+Record = Mapping[str, Any]
+Answered = dict[Key, Record | Rejected]
+
+
+@dataclass(frozen=True, kw_only=True)
+class New:
+    """One thing to create."""
+
+    key: Key
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where things of one sort are created, and the field by which each is known again."""
+
+    path: str
+    plural: str
+    known_by: str
+
+
+def create(books: Books, place: Place, new: Sequence[New], *, call_key: str) -> Answered:
+    """The record Xero answers for each, or the refusal of the call as a whole.
+
+    Always PUT: a POST would overwrite what has the same number or name. A call refused as a
+    whole, as it is for one contact that is gone, is made again in halves, so that one bad thing
+    does not stop the others.
+    """
+    try:
+        answer = books.http.write(
+            "PUT",
+            place.path,
+            {place.plural: [one.body for one in new]},
+            idempotency_key=call_key,
+            params={"summarizeErrors": False, "unitdp": 4},
+        )
+    except ElementsRefused as refused:
+        # One without a fault of its own was left out because of the others.
+        faults = [element for element in refused.elements if refusal(element)]
+        why = match(place, new, faults)
+        return {one.key: why.get(one.key, refused) for one in new}
+    except Rejected as refused:
+        if len(new) == 1:
+            return {new[0].key: refused}
+    else:
+        elements = records(answer.get(place.plural)) if isinstance(answer, dict) else []
+        matched = match(place, new, elements)
+        if len(matched) < len(new):
+            raise OutcomeUnknown(f"{LABEL} did not answer for every document; it is being checked.")
+        return dict(matched)
+    half = len(new) // 2
+    with after_a_write():
+        return {
+            **create(books, place, new[:half], call_key=f"{call_key}a"),
+            **create(books, place, new[half:], call_key=f"{call_key}b"),
+        }
+
+
+def match(place: Place, new: Sequence[New], elements: Sequence[Record]) -> dict[Key, Record]:
+    """The element that answers each: by number or name, and where that says nothing by position."""
+    found: dict[Key, Record] = {}
+    left = dict(enumerate(elements))
+    ours = {_known_by(place, one.body) for one in new}
+    in_place = len(elements) == len(new)
+    for position, one in enumerate(new):
+        name = _known_by(place, one.body)
+        same = [at for at, element in left.items() if _known_by(place, element) == name]
+        if same:
+            at = position if position in same else same[0]
+            found[one.key] = left.pop(at)
+    for position, one in enumerate(new):
+        element = left.get(position)
+        if one.key in found or element is None or not in_place:
+            continue
+        if _known_by(place, element) not in ours:
+            found[one.key] = left.pop(position)
+    return found
+
+
+def _known_by(place: Place, record: Mapping[str, Any]) -> str:
+    return text(record, place.known_by)

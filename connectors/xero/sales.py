@@ -1,0 +1,294 @@
+"""Sales invoices and credit notes: created once, found again, never overwritten."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from typing import Any, cast
+
+from connectors.base.documents import Conflict, Key, Posted, SalesInvoice
+from connectors.base.errors import OutcomeUnknown, Rejected
+from connectors.base.protocol import Found, Outcome
+from connectors.xero import mapping
+from connectors.xero.books import Books, after_a_write
+from connectors.xero.creating import New, Place, Record, create
+from connectors.xero.mapping import Preferences
+from connectors.xero.refusals import NOT_FOUND, NUMBER_TAKEN, refusal, warnings_of
+from connectors.xero.wire import LABEL, day, money, quoted, remote_id, text
+
+ADOPTED = "It was in Xero already with the same client, date and total; linked, not sent again."
+LINK_OR_RENUMBER = (
+    "Look at it in Xero. If it is this one, say that it is there already; if not, change one of"
+    " the two numbers, then retry."
+)
+# Numbers asked for in one look-up must fit into an address.
+LONGEST_LIST = 1500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sort:
+    """What distinguishes invoices from credit notes in Xero's words."""
+
+    word: str
+    place: Place
+    id_name: str
+    kind: str
+    shown_at: str
+    to_body: Callable[[Any, Preferences], dict[str, Any]]
+
+    def number(self, record: Record) -> str:
+        """The record's number."""
+        return text(record, self.place.known_by)
+
+
+INVOICES = Sort(
+    word="invoice",
+    place=Place(path="/Invoices", plural="Invoices", known_by="InvoiceNumber"),
+    id_name="InvoiceID",
+    kind="ACCREC",
+    shown_at="/AccountsReceivable/View.aspx?InvoiceID=",
+    to_body=mapping.to_invoice,
+)
+CREDIT_NOTES = Sort(
+    word="credit note",
+    place=Place(path="/CreditNotes", plural="CreditNotes", known_by="CreditNoteNumber"),
+    id_name="CreditNoteID",
+    kind="ACCRECCREDIT",
+    shown_at="/AccountsReceivable/ViewCreditNote.aspx?creditNoteID=",
+    to_body=mapping.to_credit_note,
+)
+
+
+def post(
+    books: Books, sort: Sort, documents: Sequence[SalesInvoice], *, call_key: str
+) -> list[Outcome]:
+    """Create them; one outcome each, in order.
+
+    A number that is taken may be our own earlier attempt: it is looked up before it is refused.
+    """
+    preferences = Preferences.of(books.settings)
+    outcomes: dict[Key, Outcome] = {}
+    new: list[New] = []
+    for one in documents:
+        try:
+            new.append(New(key=one.key, body=sort.to_body(one, preferences)))
+        except Rejected as refused:
+            outcomes[one.key] = refused
+    if new:
+        answered = create(books, sort.place, new, call_key=call_key)
+        by_key = {one.key: one for one in documents}
+        for key, answer in answered.items():
+            outcomes[key] = _outcome(books, sort, by_key[key], answer, preferences)
+        outcomes |= _adopt(books, sort, [one for one in documents if _taken(outcomes[one.key])])
+    return [outcomes[one.key] for one in documents]
+
+
+def find(books: Books, sort: Sort, documents: Sequence[SalesInvoice]) -> dict[Key, Found]:
+    """Posted for ours, Conflict for another or a voided one under our number, absent otherwise."""
+    preferences = Preferences.of(books.settings)
+    listed = _listed(books, sort, [one.number for one in documents])
+    found = {one.key: _found(books, sort, one, listed, preferences) for one in documents}
+    return {key: one for key, one in found.items() if one is not None}
+
+
+def _outcome(
+    books: Books,
+    sort: Sort,
+    document: SalesInvoice,
+    answer: Record | Rejected,
+    preferences: Preferences,
+) -> Outcome:
+    if isinstance(answer, Rejected):
+        return _refused_alone(answer)
+    lines = mapping.sent_lines(document, preferences)
+    if refused := refusal(answer, lines=lines):
+        return refused
+    if not remote_id(answer, sort.id_name):
+        raise OutcomeUnknown(f"{LABEL} gave no id for {sort.word} {document.number}.")
+    return _posted(books, sort, document, answer, preferences)
+
+
+def _refused_alone(refused: Rejected) -> Rejected:
+    if refused.code != NOT_FOUND:
+        return refused
+    # The one thing named by an id in what was sent.
+    return Rejected(
+        f"{LABEL} no longer knows the contact this client is linked to.",
+        field="contact",
+        code="contact_gone",
+        next_step="Link the client to another contact, then retry.",
+    )
+
+
+def _posted(
+    books: Books,
+    sort: Sort,
+    document: SalesInvoice,
+    record: Record,
+    preferences: Preferences,
+) -> Posted:
+    number = sort.number(record)
+    renumbered = () if number == document.number else (f"{LABEL} gave it the number {number}.",)
+    return Posted(
+        key=document.key,
+        remote_id=remote_id(record, sort.id_name),
+        number=number,
+        url=books.link(sort.shown_at + remote_id(record, sort.id_name)),
+        total=money(record.get("Total")),
+        tax=money(record.get("TotalTax")),
+        warnings=(
+            *renumbered,
+            *mapping.differences(document, record, preferences),
+            *mapping.notes_on(document),
+            *warnings_of(record),
+        ),
+    )
+
+
+def _taken(outcome: Outcome) -> bool:
+    return isinstance(outcome, Rejected) and outcome.code == NUMBER_TAKEN
+
+
+def _adopt(books: Books, sort: Sort, documents: Sequence[SalesInvoice]) -> dict[Key, Outcome]:
+    """What is behind numbers that Xero says are taken."""
+    if not documents:
+        return {}
+    with after_a_write():
+        found = find(books, sort, documents)
+    adopted: dict[Key, Outcome] = {}
+    for one in documents:
+        there = found.get(one.key)
+        if isinstance(there, Posted):
+            adopted[one.key] = replace(there, warnings=(ADOPTED, *there.warnings))
+        else:
+            adopted[one.key] = there or Conflict(
+                key=one.key,
+                message=f"{LABEL} says that number {one.number} is taken, but shows no"
+                f" {sort.word} with it. It may have been deleted there.",
+                next_step="Give it another number in Abtrac, then retry.",
+                number=one.number,
+            )
+    return adopted
+
+
+def _listed(books: Books, sort: Sort, numbers: Iterable[str]) -> list[Record]:
+    """Every document of the sort under one of the numbers, whatever its status."""
+    plain: list[str] = []
+    special: list[str] = []
+    for number in dict.fromkeys(numbers):
+        if '"' in number or "\\" in number:
+            continue  # never sent by us
+        alone = "," in number or sort is CREDIT_NOTES
+        (special if alone else plain).append(number)
+    # Only invoices can be asked for by a list of numbers.
+    asked: list[dict[str, Any]] = [{"InvoiceNumbers": ",".join(some)} for some in _some(plain)]
+    name = sort.place.known_by
+    asked += [{"where": f"{name}=={quoted(number)}"} for number in special]
+    found: list[Record] = []
+    for which in asked:
+        listing = books.whole_list(
+            sort.place.path, sort.place.plural, sort.id_name, unitdp=4, **which
+        )
+        found += listing.records
+    return [one for one in found if text(one, "Type") == sort.kind]
+
+
+def _some(numbers: Iterable[str]) -> Iterable[list[str]]:
+    """The numbers in lists short enough for an address."""
+    some: list[str] = []
+    for number in numbers:
+        if some and sum(len(one) + 1 for one in some) + len(number) > LONGEST_LIST:
+            yield some
+            some = []
+        some.append(number)
+    if some:
+        yield some
+
+
+def _found(
+    books: Books,
+    sort: Sort,
+    document: SalesInvoice,
+    listed: Iterable[Record],
+    preferences: Preferences,
+) -> Found | None:
+    under_it = [
+        one
+        for one in listed
+        if sort.number(one).casefold() == document.number.casefold()
+        and text(one, "Status") != "DELETED"
+    ]
+    if not under_it:
+        return None
+    ours = [one for one in under_it if _is_ours(document, one)]
+    if len(ours) == 1:
+        return _posted(books, sort, document, ours[0], preferences)
+    standing = [one for one in under_it if text(one, "Status") != "VOIDED"]
+    if len(ours) > 1:
+        message = f"{LABEL} has {len(ours)} {sort.word}s {document.number} like ours."
+        return _conflict(books, sort, document, ours[0], message, LINK_OR_RENUMBER)
+    if standing:
+        return _conflict(
+            books, sort, document, standing[0], _told(sort, document, standing[0]), LINK_OR_RENUMBER
+        )
+    return _conflict(
+        books,
+        sort,
+        document,
+        under_it[0],
+        f"{LABEL} has a voided {sort.word} {document.number}; a number is never used twice.",
+        "Give it another number in Abtrac, then retry.",
+    )
+
+
+def _is_ours(document: SalesInvoice, record: Record) -> bool:
+    """Same contact, currency, total and date, and standing."""
+    return (
+        text(record, "Status") != "VOIDED"
+        and _contact(record).get("ContactID") == document.contact_id
+        and text(record, "CurrencyCode") == document.currency
+        and money(record.get("Total")) == document.total
+        and day(record.get("Date")) == document.issued
+    )
+
+
+def _told(sort: Sort, document: SalesInvoice, record: Record) -> str:
+    theirs = _described(
+        text(_contact(record), "Name"),
+        day(record.get("Date")),
+        money(record.get("Total")),
+        text(record, "CurrencyCode"),
+    )
+    ours = _described(document.contact.name, document.issued, document.total, document.currency)
+    return f"{LABEL} already has {sort.word} {document.number}: {theirs}. Ours: {ours}."
+
+
+def _described(contact: str, issued: date | None, total: Decimal | None, currency: str) -> str:
+    on = f"{issued.day} {issued:%B %Y}" if issued else "no date"
+    return f"{contact}, {on}, {currency} {total:,.2f}" if total is not None else f"{contact}, {on}"
+
+
+def _conflict(
+    books: Books,
+    sort: Sort,
+    document: SalesInvoice,
+    record: Record,
+    message: str,
+    next_step: str,
+) -> Conflict:
+    return Conflict(
+        key=document.key,
+        message=message,
+        next_step=next_step,
+        remote_id=remote_id(record, sort.id_name),
+        number=sort.number(record),
+        contact_name=text(_contact(record), "Name"),
+        issued=day(record.get("Date")),
+        total=money(record.get("Total")),
+        url=books.link(sort.shown_at + remote_id(record, sort.id_name)),
+    )
+
+
+def _contact(record: Record) -> Mapping[str, Any]:
+    contact = record.get("Contact")
+    return cast(Mapping[str, Any], contact) if isinstance(contact, dict) else {}
