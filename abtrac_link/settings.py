@@ -263,6 +263,8 @@ ACCOUNT_RATE_LIMITS = {
         written="tries per time and place, like 10/m/ip,5/5m/key",
     )
 }
+# How many proxies in front are ours: behind them all addresses look alike to throttling and record.
+ALLAUTH_TRUSTED_PROXY_COUNT = environment.whole("TRUSTED_PROXY_COUNT", 0, least=0)
 # Nobody signs up, so nobody can lock the owner of an address out by signing up with it.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Abtrac Link"
