@@ -2,8 +2,16 @@
 
 from django.urls import URLPattern
 
+from invoicing.views_available import urlpatterns_available
+from invoicing.views_batches import urlpatterns_batches
+from invoicing.views_invoices import urlpatterns_invoices
 from invoicing.views_links import urlpatterns_links
 
 app_name = "invoicing"
 
-urlpatterns: list[URLPattern] = [*urlpatterns_links]
+urlpatterns: list[URLPattern] = [
+    *urlpatterns_available,
+    *urlpatterns_batches,
+    *urlpatterns_invoices,
+    *urlpatterns_links,
+]

@@ -1,0 +1,404 @@
+"""What the pages of invoicing read. Every function here needs a scope."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    Exists,
+    F,
+    IntegerField,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from interfaces.models import AccountingInterface, Lane
+from invoicing import uploads
+from invoicing.models import (
+    Attempt,
+    Batch,
+    Invoice,
+    InvoiceLine,
+    InvoiceSetting,
+    PaymentReceived,
+    Upload,
+    UploadEvent,
+)
+from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING
+
+State = Upload.State
+Kind = Upload.Kind
+FAILED = (State.REFUSED, State.NEEDS_PERSON)
+ASIDE = (State.PARKED, State.CANCELLED)
+COMPANIONS = (Kind.CONTACT, Kind.JOB, Kind.PDF, Kind.ALLOCATION)
+# What is shown of contacts, jobs, PDFs and credits that are not through; the rest is counted.
+MOST_COMPANIONS = 50
+MOST_HISTORY = 200
+
+CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrencyTotal:
+    """How many invoices of one currency, and what they come to; credit notes count negative."""
+
+    currency: str
+    count: int
+    net: Decimal
+    total: Decimal
+
+
+# --- What can be uploaded ----------------------------------------------------------------------
+
+
+def available() -> QuerySet[Invoice]:
+    """The available list, with what its columns and notes tell."""
+    last_try = Upload.objects.filter(
+        invoice=OuterRef("pk"), kind__in=DOCUMENTS, state__in=FAILED
+    ).order_by("-pk")
+    return (
+        uploads.offered()
+        .select_related("office", "invoice_setting__interface")
+        .annotate(failed_in=Subquery(last_try.values("batch__number")[:1]))
+    )
+
+
+def totals_of(invoices: QuerySet[Invoice]) -> list[CurrencyTotal]:
+    """The sums of all of them, by currency, in one query."""
+    rows = (
+        Invoice.objects.filter(pk__in=invoices.order_by().values("pk"))
+        .order_by()
+        .values("currency")
+        .annotate(count=Count("pk"), net_sum=Sum("net"), total_sum=Sum("total"))
+        .order_by("currency")
+    )
+    return [
+        CurrencyTotal(
+            currency=row["currency"],
+            count=row["count"],
+            net=_cents(row["net_sum"]),
+            total=_cents(row["total_sum"]),
+        )
+        for row in rows
+    ]
+
+
+def totals_of_rows(invoices: Iterable[Invoice]) -> list[CurrencyTotal]:
+    """The same of invoices already in hand."""
+    found: dict[str, list[Invoice]] = {}
+    for one in invoices:
+        found.setdefault(one.currency, []).append(one)
+    return [
+        CurrencyTotal(
+            currency=currency,
+            count=len(rows),
+            net=sum((one.net for one in rows), Decimal(0)),
+            total=sum((one.total for one in rows), Decimal(0)),
+        )
+        for currency, rows in sorted(found.items())
+    ]
+
+
+def settings_with_interfaces() -> list[InvoiceSetting]:
+    """Every invoice setting with its interface, for the filters."""
+    return list(InvoiceSetting.objects.select_related("interface").order_by("name"))
+
+
+def chosen(invoice_ids: Sequence[int]) -> list[Invoice]:
+    """The invoices of these ids that exist, in the order they would be sent."""
+    return list(Invoice.objects.filter(pk__in=invoice_ids).order_by("issued", "number", "id"))
+
+
+def parked() -> QuerySet[Invoice]:
+    """Invoices taken off the available list by a person."""
+    return Invoice.objects.filter(parked_at__isnull=False).select_related("office", "parked_by")
+
+
+def batch_holding(invoice_ids: Sequence[int]) -> Batch | None:
+    """The newest batch in which one of these invoices is on its way or through."""
+    held = Upload.objects.filter(invoice__in=invoice_ids, kind__in=DOCUMENTS, state__in=LIVE)
+    newest = held.order_by("-batch_id").select_related("batch").first()
+    return newest.batch if newest else None
+
+
+# --- Batches -----------------------------------------------------------------------------------
+
+
+def batches() -> QuerySet[Batch]:
+    """Every batch with its counts; they are worked out for the rows of a page only."""
+    return Batch.objects.select_related("created_by").annotate(
+        documents=_count_of(Q()),
+        sent=_count_of(Q(state=State.SENT)),
+        failed=_count_of(Q(state__in=FAILED) & ~_went_on()),
+        moving=_count_of(Q(state__in=MOVING)),
+    )
+
+
+def _count_of(which: Q) -> Coalesce:
+    counts = (
+        Upload.objects.filter(which, batch=OuterRef("pk"), kind__in=DOCUMENTS)
+        .order_by()
+        .values("batch")
+        .annotate(count=Count("pk"))
+        .values("count")
+    )
+    return Coalesce(Subquery(counts, output_field=IntegerField()), 0)
+
+
+def _later() -> QuerySet[Upload]:
+    """Of a failed upload: the one that has taken its place in another batch."""
+    return Upload.objects.filter(
+        invoice=OuterRef("invoice"),
+        kind=OuterRef("kind"),
+        state__in=LIVE,
+        pk__gt=OuterRef("pk"),
+    )
+
+
+def _went_on() -> Q:
+    return Q(Exists(_later()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How a batch fares, counted in documents; companions are contacts, jobs, PDFs and credits."""
+
+    documents: int = 0
+    sent: int = 0
+    warned: int = 0
+    failed: int = 0
+    moving: int = 0
+    aside: int = 0
+    companions_failed: int = 0
+    companions_moving: int = 0
+    totals: list[CurrencyTotal] = field(default_factory=list)
+    sent_totals: list[CurrencyTotal] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        """Documents nothing more happens to by itself."""
+        return self.documents - self.moving
+
+
+def standing_of(batch: Batch) -> Standing:
+    """The counts of one batch, in one query."""
+    rows = (
+        Upload.objects.filter(batch=batch)
+        .annotate(went_on=Case(When(_went_on(), then=Value(1)), default=Value(0)))
+        .order_by()
+        .values("kind", "state", "went_on", "invoice__currency")
+        .annotate(
+            count=Count("pk"),
+            warned=Count("pk", filter=~Q(warnings=[])),
+            net=Sum("invoice__net"),
+            total=Sum("invoice__total"),
+        )
+    )
+    documents, companions = _Tally(), _Tally()
+    for row in rows:
+        (documents if row["kind"] in DOCUMENTS else companions).add(row)
+    return Standing(
+        documents=documents.count,
+        sent=documents.by_state["sent"],
+        warned=documents.warned,
+        failed=documents.by_state["failed"],
+        moving=documents.by_state["moving"],
+        aside=documents.by_state["aside"],
+        companions_failed=companions.by_state["failed"],
+        companions_moving=companions.by_state["moving"],
+        totals=documents.totals(documents.everything),
+        sent_totals=documents.totals(documents.through),
+    )
+
+
+class _Tally:
+    """Rows of counts added up."""
+
+    def __init__(self) -> None:
+        self.count = self.warned = 0
+        self.by_state = {"sent": 0, "failed": 0, "moving": 0, "aside": 0}
+        self.everything: dict[str, list[Mapping[str, Any]]] = {}
+        self.through: dict[str, list[Mapping[str, Any]]] = {}
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        group = "aside" if row["went_on"] and row["state"] in FAILED else group_of(row["state"])
+        self.count += row["count"]
+        self.by_state[group] += row["count"]
+        currency = row["invoice__currency"] or ""
+        self.everything.setdefault(currency, []).append(row)
+        if group == "sent":
+            self.warned += row["warned"]
+            self.through.setdefault(currency, []).append(row)
+
+    def totals(self, rows: dict[str, list[Mapping[str, Any]]]) -> list[CurrencyTotal]:
+        return [
+            CurrencyTotal(
+                currency=currency,
+                count=sum(row["count"] for row in same),
+                net=sum((_cents(row["net"]) for row in same), Decimal(0)),
+                total=sum((_cents(row["total"]) for row in same), Decimal(0)),
+            )
+            for currency, same in sorted(rows.items())
+        ]
+
+
+def group_of(state: str) -> str:
+    """`sent`, `failed`, `moving` or `aside`."""
+    if state in MOVING:
+        return "moving"
+    if state in FAILED:
+        return "failed"
+    return "sent" if state == State.SENT else "aside"
+
+
+SHOWN = {
+    "all": Q(),
+    "failed": Q(state__in=FAILED, later_batch__isnull=True),
+    "moving": Q(state__in=MOVING),
+    "sent": Q(state=State.SENT),
+    "aside": Q(state__in=ASIDE) | Q(state__in=FAILED, later_batch__isnull=False),
+}
+
+
+def documents_of(batch: Batch, *, show: str = "all") -> QuerySet[Upload]:
+    """The batch's invoices and credit notes with their uploads.
+
+    While it is on its way they keep their order; afterwards what failed comes first.
+    """
+    rank = Case(
+        When(Q(state__in=FAILED, later_batch__isnull=True), then=Value(0)),
+        When(state__in=MOVING, then=Value(1)),
+        default=Value(2),
+        output_field=IntegerField(),
+    )
+    rows = (
+        Upload.objects.filter(batch=batch, kind__in=DOCUMENTS)
+        .select_related("invoice", "interface")
+        .annotate(later_batch=Subquery(_later().order_by("pk").values("batch__number")[:1]))
+        .annotate(rank=rank)
+        .filter(SHOWN.get(show, Q()))
+        .defer("document")
+    )
+    return rows.order_by("rank", "pk") if batch.finished_at else rows.order_by("pk")
+
+
+def companions_of(batch: Batch) -> list[Upload]:
+    """Contacts, jobs, PDFs and credits of the batch that failed or are not through yet."""
+    subject = Coalesce(
+        F("client__name"), F("job__code"), F("invoice__number"), output_field=CharField()
+    )
+    rows = (
+        Upload.objects.filter(batch=batch, kind__in=COMPANIONS, state__in=(*FAILED, *MOVING))
+        .select_related("interface")
+        .annotate(subject=subject)
+        .defer("document")
+        .order_by("pk")
+    )
+    return list(rows[:MOST_COMPANIONS])
+
+
+def retryable(batch: Batch, *, upload_ids: Sequence[int] | None) -> list[Upload]:
+    """The failed uploads of the batch, of any kind; only those named, where some are."""
+    rows = Upload.objects.filter(batch=batch, state__in=FAILED).filter(~_went_on())
+    if upload_ids is not None:
+        rows = rows.filter(pk__in=upload_ids)
+    return list(rows.select_related("invoice").defer("document").order_by("pk"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interruption:
+    """Why an interface keeps uploads of a batch back."""
+
+    interface: AccountingInterface
+    waits_until: datetime | None
+    hold_reason: str
+
+
+def interruptions(batch: Batch, *, now: datetime | None = None) -> list[Interruption]:
+    """The interfaces the batch still waits for, through which nothing goes at present."""
+    moment = now or timezone.now()
+    awaited = Upload.objects.filter(batch=batch, state__in=MOVING).order_by().values("interface")
+    found = []
+    interfaces = AccountingInterface.objects.filter(pk__in=awaited).select_related("lane")
+    for one in interfaces.order_by("name"):
+        lane: Lane = one.lane
+        until = max((at for at in (lane.hold_until, lane.open_until) if at), default=None)
+        waits = until if until and until > moment else None
+        if waits or not one.is_connected:
+            reason = lane.hold_reason if waits and waits == lane.hold_until else ""
+            found.append(Interruption(interface=one, waits_until=waits, hold_reason=reason))
+    return found
+
+
+# --- One invoice -------------------------------------------------------------------------------
+
+
+def invoice_page(invoice_id: int) -> tuple[Invoice, list[Invoice]] | None:
+    """The invoice and the credit notes against it; None where there is none of that id."""
+    rows = (
+        Invoice.objects.filter(Q(pk=invoice_id) | Q(credits=invoice_id))
+        .select_related(
+            "office",
+            "invoice_setting__interface",
+            "client",
+            "job",
+            "credits",
+            "parked_by",
+            "pdf",
+        )
+        .defer("pdf__content")
+        .order_by("issued", "pk")
+    )
+    found = list(rows)
+    invoice = next((one for one in found if one.pk == invoice_id), None)
+    if invoice is None:
+        return None
+    return invoice, [one for one in found if one.pk != invoice_id]
+
+
+def lines_of(invoice: Invoice) -> list[InvoiceLine]:
+    """Its lines in order."""
+    return list(InvoiceLine.objects.filter(invoice=invoice).select_related("job"))
+
+
+def payments_of(invoice: Invoice) -> list[PaymentReceived]:
+    """What was received against it, oldest first."""
+    return list(PaymentReceived.objects.filter(invoice=invoice).order_by("paid_on", "pk"))
+
+
+def history_of(invoice: Invoice, *, with_bodies: bool) -> list[Upload]:
+    """Its uploads, newest first, each with its `moves` and its `calls`.
+
+    What was sent and answered, word for word, is read only for those who may see it.
+    """
+    attempts = Attempt.objects.select_related("exchange").order_by("pk")
+    if not with_bodies:
+        attempts = attempts.defer("exchange__body", "exchange__answer")
+    events = UploadEvent.objects.select_related("actor").order_by("pk")
+    rows = Upload.objects.filter(invoice=invoice).select_related("batch", "interface")
+    return list(
+        rows.defer("document")
+        .prefetch_related(
+            Prefetch("events", queryset=events[:MOST_HISTORY], to_attr="moves"),
+            Prefetch("attempts", queryset=attempts[:MOST_HISTORY], to_attr="calls"),
+        )
+        .order_by("-pk")[:MOST_HISTORY]
+    )
+
+
+def _cents(amount: Decimal | None) -> Decimal:
+    # SQLite adds decimals up as binary fractions.
+    return (amount or Decimal(0)).quantize(CENT)

@@ -1,0 +1,222 @@
+"""Upload invoices: the available list, sending from it, and what is parked."""
+
+from collections.abc import Sequence
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import render, resolve_url
+from django.urls import path
+from django.views.decorators.http import require_POST, require_safe
+
+from invoicing import selectors, uploads
+from invoicing.filters import AvailableFilter
+from invoicing.forms import ParkForm
+from invoicing.models import Invoice
+from invoicing.requests import MOST_AT_ONCE, back, ids, may_upload, own_address, tell_left_out, to
+from invoicing.selectors import CurrencyTotal
+from invoicing.tables import PER_PAGE, AvailableTable, ParkedTable, lay_out, sorts
+from invoicing.words import counted, listed, money
+from offices.access import PracticeRequest, practice_view
+from offices.audit import record_request
+from offices.models import Role
+
+NOTHING_TICKED = "Nothing was done: tick at least one invoice first."
+
+
+class ListChanged(Exception):
+    """The whole list was chosen, and it is not the list the person saw."""
+
+
+@require_safe
+@practice_view()
+def available(request: PracticeRequest) -> HttpResponse:
+    """What can be uploaded, narrowed down, sorted and added up."""
+    wanted = _filter(request)
+    invoices = wanted.qs
+    totals = selectors.totals_of(invoices)
+    count = sum(one.count for one in totals)
+    table = lay_out(
+        AvailableTable(invoices, exclude=() if may_upload(request) else ("tick",)),
+        request,
+        count=count,
+    )
+    table.mixed = len(totals) > 1
+    context = {
+        "filter": wanted,
+        "table": table,
+        "totals": totals,
+        "count": count,
+        "whole_list": _fingerprint(totals) if wanted.is_valid() and count > PER_PAGE else "",
+        "whole_list_too_long": count > MOST_AT_ONCE,
+        "most_at_once": MOST_AT_ONCE,
+        "may_upload": may_upload(request),
+        "sorts": sorts(table),
+    }
+    return render(request, "invoicing/available.html", context)
+
+
+@require_POST
+@practice_view(Role.ACCOUNTS)
+def upload(request: PracticeRequest) -> HttpResponse:
+    """Upload to accounts: one numbered batch of what was ticked."""
+    try:
+        invoice_ids = _ticked(request)
+    except ListChanged as error:
+        messages.warning(request, str(error))
+        return back(request, "available")
+    if not invoice_ids:
+        messages.warning(request, NOTHING_TICKED)
+        return back(request, "available")
+    outcome = uploads.enqueue(invoice_ids=invoice_ids, actor=request.user)
+    tell_left_out(request, outcome.left_out)
+    batch = outcome.batch or selectors.batch_holding(invoice_ids)
+    if batch is None:
+        return back(request, "available")
+    if outcome.batch:
+        left = {one.invoice_id for one in outcome.left_out}
+        totals = selectors.totals_of_rows(
+            one for one in selectors.chosen(invoice_ids) if one.pk not in left
+        )
+        _tell_batch(request, outcome, totals)
+    return to(request, "batch", batch_number=batch.number)
+
+
+@require_POST
+@practice_view(Role.ACCOUNTS)
+def park(request: PracticeRequest) -> HttpResponse:
+    """Take invoices off the list without sending them: first asked why, then done."""
+    try:
+        invoice_ids = _ticked(request)
+    except ListChanged as error:
+        messages.warning(request, str(error))
+        return back(request, "available")
+    if not invoice_ids:
+        messages.warning(request, NOTHING_TICKED)
+        return back(request, "available")
+    form = ParkForm(request.POST if "reason" in request.POST else None)
+    invoices = selectors.chosen(invoice_ids)
+    if not form.is_valid():
+        return ask_why(request, form, invoices)
+    reason = form.cleaned_data["reason"]
+    parked = uploads.park(invoice_ids=invoice_ids, reason=reason, actor=request.user)
+    if parked:
+        numbers = [one.number for one in invoices]
+        record_request(
+            request, "invoice.parked", listed(numbers), invoices=invoice_ids, reason=reason
+        )
+        messages.success(request, f"{counted(parked, 'invoice')} parked: {reason}")
+    if parked < len(invoices):
+        messages.warning(
+            request,
+            f"{counted(len(invoices) - parked, 'invoice')} could not be parked: parked already,"
+            " on the way, or sent.",
+        )
+    return back(request, "available")
+
+
+def ask_why(request: PracticeRequest, form: ParkForm, invoices: Sequence[Invoice]) -> HttpResponse:
+    """The page that names what is about to be parked and asks for the reason."""
+    context = {
+        "form": form,
+        "invoices": invoices,
+        "totals": selectors.totals_of_rows(invoices),
+        "next": own_address(request) or resolve_url("invoicing:available", request.practice.slug),
+    }
+    return render(request, "invoicing/park.html", context)
+
+
+@require_safe
+@practice_view()
+def parked(request: PracticeRequest) -> HttpResponse:
+    """What was parked, by whom and why."""
+    hidden = () if may_upload(request) else ("tick",)
+    table = lay_out(ParkedTable(selectors.parked(), exclude=hidden), request)
+    table.mixed = True
+    context = {"table": table, "may_upload": may_upload(request), "sorts": sorts(table)}
+    return render(request, "invoicing/parked.html", context)
+
+
+@require_POST
+@practice_view(Role.ACCOUNTS)
+def unpark(request: PracticeRequest) -> HttpResponse:
+    """Put parked invoices back on the available list."""
+    invoice_ids = ids(request, "only") or ids(request, "invoice")
+    if not invoice_ids:
+        messages.warning(request, NOTHING_TICKED)
+        return back(request, "parked")
+    invoices = [one for one in selectors.chosen(invoice_ids) if one.parked_at]
+    returned = uploads.unpark(invoice_ids=invoice_ids, actor=request.user)
+    if returned:
+        numbers = [one.number for one in invoices]
+        reasons = {str(one.pk): one.parked_reason for one in invoices}
+        record_request(request, "invoice.unparked", listed(numbers), parked_because=reasons)
+        messages.success(request, f"{counted(returned, 'invoice')} can be uploaded again.")
+    else:
+        messages.info(request, "Nothing was parked any more.")
+    return back(request, "parked")
+
+
+def _filter(request: PracticeRequest) -> AvailableFilter:
+    return AvailableFilter(
+        request.GET,
+        queryset=selectors.available(),
+        request=request,
+        settings=selectors.settings_with_interfaces(),
+    )
+
+
+def _ticked(request: PracticeRequest) -> list[int]:
+    """The invoices ticked, or every one of the list the page showed. Raises ListChanged."""
+    expected = request.POST.get("whole_list", "")
+    if not expected:
+        return ids(request, "invoice")[:MOST_AT_ONCE]
+    wanted = _filter(request)
+    invoices: QuerySet[Invoice] = wanted.qs
+    if not wanted.is_valid() or _fingerprint(selectors.totals_of(invoices)) != expected:
+        raise ListChanged(
+            "The list has changed since you opened it, so nothing was done. Look at it again."
+        )
+    return list(invoices.order_by("pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
+
+
+def _fingerprint(totals: list[CurrencyTotal]) -> str:
+    """What the person saw when ticking the whole list: how many, and what they come to."""
+    return " ".join(f"{one.currency}:{one.count}:{one.total}" for one in totals)
+
+
+def _tell_batch(
+    request: PracticeRequest, outcome: uploads.Enqueued, totals: list[CurrencyTotal]
+) -> None:
+    assert outcome.batch is not None  # noqa: S101 - told to the type checker
+    sums = ", ".join(f"{one.currency} {money(one.total)} incl tax" for one in totals)
+    made = counted(outcome.queued + outcome.refused, "invoice")
+    record_request(
+        request,
+        "batch.made",
+        str(outcome.batch),
+        queued=outcome.queued,
+        refused=outcome.refused,
+        left_out=len(outcome.left_out),
+        totals=sums,
+    )
+    text = f"{outcome.batch} is made of {made}: {sums}."
+    if outcome.refused:
+        text += (
+            f" {counted(outcome.refused, 'invoice')} could not go and"
+            f" {'says' if outcome.refused == 1 else 'say'} why below; the others are on their way."
+            if outcome.queued
+            else " None of them could go; each says why below."
+        )
+    messages.success(request, text) if outcome.queued else messages.warning(request, text)
+
+
+BASE = "<slug:practice_slug>/accounting/"
+
+urlpatterns_available = [
+    path(f"{BASE}upload/", available, name="available"),
+    path(f"{BASE}upload/send/", upload, name="upload"),
+    path(f"{BASE}upload/park/", park, name="park"),
+    path(f"{BASE}parked/", parked, name="parked"),
+    path(f"{BASE}parked/return/", unpark, name="unpark"),
+]

@@ -1,0 +1,259 @@
+"""Batches: their list, one batch live, and what a person decides about its uploads."""
+
+import hashlib
+import re
+from typing import Any, cast
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
+from django.urls import path
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRefresh
+
+from invoicing import selectors, uploads
+from invoicing.forms import LinkExistingForm, ParkForm
+from invoicing.models import Batch, Upload
+from invoicing.requests import MOST_AT_ONCE, back, ids, may_upload, tell_left_out, to
+from invoicing.tables import BatchesTable, DocumentsTable, lay_out
+from invoicing.uploads.states import DOCUMENTS
+from invoicing.views_available import ask_why
+from invoicing.words import counted, money
+from offices.access import PracticeRequest, practice_view
+from offices.audit import record_request
+from offices.models import Role
+
+SHOWN = [
+    ("all", "All", "documents"),
+    ("failed", "Failed", "failed"),
+    ("moving", "On the way", "moving"),
+    ("sent", "Sent", "sent"),
+    ("aside", "Set aside", "aside"),
+]
+NOTHING_TICKED = "Nothing was done: tick at least one row first."
+
+
+@require_safe
+@practice_view()
+def batches(request: PracticeRequest) -> HttpResponse:
+    """Every batch, newest first, and how it fares."""
+    table = lay_out(BatchesTable(selectors.batches()), request)
+    return render(request, "invoicing/batches.html", {"table": table})
+
+
+@require_safe
+@practice_view()
+def batch(request: PracticeRequest, *, batch_number: int) -> HttpResponse:
+    """One batch: progress while it is on its way, then what became of every invoice."""
+    found = _batch(batch_number)
+    context = _live(request, found)
+    context["summary"] = _summary_once(request, found, context["standing"])
+    return render(request, "invoicing/batch.html", context)
+
+
+@require_safe
+@practice_view()
+def progress(request: PracticeRequest, *, batch_number: int) -> HttpResponse:
+    """What has changed on the page of a batch; nothing at all if nothing has."""
+    found = _batch(batch_number)
+    if found.finished_at:
+        return HttpResponseClientRefresh()
+    seen = request.GET.get("seen", "")
+    # The links of the fragment lead to the page it is put in, not to this address.
+    address = request.GET.copy()
+    address.pop("seen", None)
+    cast(Any, request).GET = address
+    context = _live(request, found)
+    if context["seen"] == seen:
+        return HttpResponse(status=204)
+    return render(request, "invoicing/batch_progress.html", context)
+
+
+@require_POST
+@practice_view(Role.ACCOUNTS)
+def retry(request: PracticeRequest, *, batch_number: int) -> HttpResponse:
+    """Try failed uploads again: one, those ticked, or all of the batch."""
+    found = _batch(batch_number)
+    wanted = None if "all" in request.POST else _ticked(request)
+    rows = selectors.retryable(found, upload_ids=wanted)[:MOST_AT_ONCE]
+    if not rows:
+        messages.warning(request, NOTHING_TICKED if wanted == [] else "None of these has failed.")
+        return back(request, "batch", batch_number=found.number)
+    outcome = uploads.retry(upload_ids=[one.pk for one in rows], actor=request.user)
+    record_request(
+        request,
+        "batch.retried",
+        str(found),
+        uploads=[one.pk for one in rows],
+        queued=outcome.queued,
+        refused=outcome.refused,
+    )
+    if outcome.queued:
+        messages.success(request, f"{counted(outcome.queued, 'upload')} on the way again.")
+    if outcome.refused:
+        messages.warning(
+            request, f"{counted(outcome.refused, 'upload')} still cannot go; see why below."
+        )
+    tell_left_out(request, outcome.left_out)
+    return back(request, "batch", batch_number=found.number)
+
+
+@require_POST
+@practice_view(Role.ACCOUNTS)
+def cancel(request: PracticeRequest, *, batch_number: int) -> HttpResponse:
+    """Take uploads that still wait out of the queue."""
+    found = _batch(batch_number)
+    wanted = _ticked(request)
+    mine = list(
+        Upload.objects.filter(batch=found, pk__in=wanted, kind__in=DOCUMENTS).values_list(
+            "pk", flat=True
+        )
+    )
+    if not mine:
+        messages.warning(request, NOTHING_TICKED)
+        return back(request, "batch", batch_number=found.number)
+    cancelled = uploads.cancel(upload_ids=mine, actor=request.user)
+    if cancelled:
+        record_request(request, "batch.cancelled", str(found), uploads=mine, cancelled=cancelled)
+        messages.success(
+            request,
+            f"{counted(cancelled, 'upload')} cancelled. What was cancelled can be uploaded again"
+            " later.",
+        )
+    if cancelled < len(mine):
+        messages.warning(
+            request,
+            f"{counted(len(mine) - cancelled, 'upload')} could not be cancelled: only those that"
+            " still wait can.",
+        )
+    return back(request, "batch", batch_number=found.number)
+
+
+@require_POST
+@practice_view(Role.ACCOUNTS)
+def park_failed(request: PracticeRequest, *, batch_number: int) -> HttpResponse:
+    """Ask why the invoices of the failed uploads ticked are to be parked."""
+    found = _batch(batch_number)
+    rows = selectors.retryable(found, upload_ids=_ticked(request))
+    invoices = [one.invoice for one in rows if one.invoice and one.kind in DOCUMENTS]
+    if not invoices:
+        messages.warning(request, "Nothing was done: tick at least one that failed first.")
+        return back(request, "batch", batch_number=found.number)
+    return ask_why(request, ParkForm(), invoices)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@practice_view(Role.ACCOUNTS)
+def link_existing(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
+    """Say that the document is in the package already, and which one it is."""
+    rows = Upload.objects.filter(kind__in=DOCUMENTS, state__in=selectors.FAILED)
+    row = get_object_or_404(rows.select_related("invoice", "interface", "batch"), pk=upload_id)
+    form = LinkExistingForm(request.POST or None, initial={"remote_id": _id_in(row.remote_url)})
+    if request.method == "POST" and form.is_valid():
+        remote_id = form.cleaned_data["remote_id"]
+        try:
+            uploads.link_existing(upload_id=row.pk, remote_id=remote_id, actor=request.user)
+        except uploads.CannotLink as error:
+            form.add_error("remote_id", str(error))
+        else:
+            record_request(
+                request, "upload.linked", str(row.invoice), upload=row.pk, remote_id=remote_id
+            )
+            messages.success(request, f"Invoice {row.invoice} is linked to what was there.")
+            return to(request, "batch", batch_number=row.batch.number)
+    context = {
+        "form": form,
+        "upload": row,
+        "invoice": row.invoice,
+        "package": row.interface.package,
+    }
+    return render(request, "invoicing/link_existing.html", context)
+
+
+def _id_in(address: str) -> str:
+    """What stands at the end of a document's address, which is its id in most packages."""
+    found = re.search(r"[/=]([\w-]{8,100})$", address)
+    return found[1] if found else ""
+
+
+def _batch(number: int) -> Batch:
+    found = Batch.objects.select_related("created_by").filter(number=number).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
+    """Everything about a batch that may change from one moment to the next."""
+    standing = selectors.standing_of(batch)
+    show = request.GET.get("show", "all")
+    show = show if show in selectors.SHOWN else "all"
+    count = getattr(standing, {name: attribute for name, _, attribute in SHOWN}[show])
+    hidden = () if may_upload(request) else ("tick",)
+    table = DocumentsTable(selectors.documents_of(batch, show=show), exclude=hidden)
+    table.mixed = len(standing.totals) > 1
+    lay_out(table, request, count=count)
+    context: dict[str, Any] = {
+        "batch": batch,
+        "standing": standing,
+        "table": table,
+        "show": show,
+        "tabs": [
+            (name, label, getattr(standing, attribute))
+            for name, label, attribute in SHOWN
+            if name == "all" or getattr(standing, attribute)
+        ],
+        "companions": selectors.companions_of(batch),
+        "companions_count": standing.companions_failed + standing.companions_moving,
+        "interruptions": [] if batch.finished_at else selectors.interruptions(batch),
+        "may_upload": may_upload(request),
+        "now": timezone.now(),
+    }
+    # The same text is not put on the page twice: ticks, open details and the reader's place stay.
+    live = render_to_string("invoicing/batch_live.html", context, request=request)
+    seen = hashlib.sha256(live.encode()).hexdigest()[:16]
+    return {**context, "live": live, "seen": seen}
+
+
+def _summary_once(request: PracticeRequest, batch: Batch, standing: selectors.Standing) -> str:
+    """The summary of a finished batch, told once, to somebody who may act on it."""
+    if request.method != "GET" or not batch.finished_at or not may_upload(request):
+        return ""
+    first = Batch.objects.filter(pk=batch.pk, summary_shown_at__isnull=True)
+    if batch.summary_shown_at or not first.update(summary_shown_at=timezone.now()):
+        return ""
+    sums = ", ".join(f"{one.currency} {money(one.total)}" for one in standing.sent_totals)
+    parts = [
+        f"{standing.sent} of {standing.documents} sent" + (f" ({sums} incl tax)" if sums else "")
+    ]
+    if standing.warned:
+        parts.append(f"{standing.warned} with a warning")
+    if standing.failed:
+        parts.append(f"{standing.failed} failed")
+    if standing.aside:
+        parts.append(f"{standing.aside} set aside")
+    return ", ".join(parts) + "."
+
+
+def _ticked(request: PracticeRequest) -> list[int]:
+    return (ids(request, "only") or ids(request, "upload"))[:MOST_AT_ONCE]
+
+
+BASE = "<slug:practice_slug>/accounting/batches/"
+ONE = f"{BASE}<int:batch_number>/"
+
+urlpatterns_batches = [
+    path(BASE, batches, name="batches"),
+    path(ONE, batch, name="batch"),
+    path(f"{ONE}progress/", progress, name="batch_progress"),
+    path(f"{ONE}retry/", retry, name="retry"),
+    path(f"{ONE}cancel/", cancel, name="cancel"),
+    path(f"{ONE}park/", park_failed, name="park_failed"),
+    path(
+        "<slug:practice_slug>/accounting/uploads/<int:upload_id>/link/",
+        link_existing,
+        name="link_existing",
+    ),
+]

@@ -1,0 +1,97 @@
+"""How uploads and amounts are told to people: one word per state, the same on every page."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+
+from invoicing.models import Upload
+
+State = Upload.State
+
+_WORDS: Mapping[str, str] = {
+    State.CLAIMED: "Sending",
+    State.SENDING: "Sending",
+    State.UNKNOWN: "Checking",
+    State.REFUSED: "Failed (fix needed)",
+    State.NEEDS_PERSON: "Failed (fix needed)",
+    State.PARKED: "Parked",
+    State.CANCELLED: "Cancelled",
+    State.SENT: "Sent",
+}
+_HISTORY: Mapping[str, str] = {**_WORDS, State.QUEUED: "Waiting", State.CLAIMED: "Preparing"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A state as a person reads it; `badge` is its colour."""
+
+    badge: str
+    words: str
+
+
+def state_of(upload: Upload, *, now: datetime | None = None) -> Told:
+    """The state of an upload in words, the time of the next try included."""
+    if upload.state == State.SENT and upload.warnings:
+        return Told(badge="sent_with_warning", words="Sent with warning")
+    if upload.state in (State.REFUSED, State.NEEDS_PERSON) and getattr(upload, "later_batch", None):
+        return Told(badge="draft", words="Uploaded again")
+    if upload.state == State.NEEDS_PERSON and _may_have_arrived(upload):
+        # Never called failed: only the package knows, and it could not be asked.
+        return Told(badge=State.NEEDS_PERSON, words="Not known: please check")
+    if upload.state == State.QUEUED:
+        return _waiting(upload, now or timezone.now())
+    return Told(badge=upload.state, words=_WORDS[upload.state])
+
+
+def state_named(state: str) -> str:
+    """A state of the history in words; the moment it was in does not matter there."""
+    return _HISTORY.get(state, state)
+
+
+def _may_have_arrived(upload: Upload) -> bool:
+    return upload.unknown_since is not None and upload.code != "conflict"
+
+
+def _waiting(upload: Upload, now: datetime) -> Told:
+    if upload.due and upload.due > now:
+        return Told(badge="retry", words=f"Will retry at {clock_time(upload.due, now=now)}")
+    return Told(badge=State.QUEUED, words="Waiting")
+
+
+def clock_time(moment: datetime, *, now: datetime | None = None) -> str:
+    """Hours and minutes in the practice's time zone, with the date when that is not today."""
+    local = timezone.localtime(moment)
+    today = timezone.localtime(now or timezone.now()).date()
+    return date_format(local, "H:i" if local.date() == today else "H:i, j M Y")
+
+
+def money(amount: Decimal | None) -> str:
+    """An amount with two decimals and thousands separators."""
+    if amount is None:
+        return ""
+    return number_format(amount, decimal_pos=2, use_l10n=True, force_grouping=True)
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 invoice`, `1,200 invoices`."""
+    word = one if count == 1 else many or f"{one}s"
+    return f"{number_format(count, use_l10n=True, force_grouping=True)} {word}"
+
+
+def listed(names: Sequence[str], *, most: int = 8) -> str:
+    """The names, or the first of them and how many more."""
+    shown = ", ".join(names[:most])
+    left = len(names) - most
+    return f"{shown} and {left} more" if left > 0 else shown
+
+
+def by_reason(left_out: Iterable[tuple[str, str]]) -> list[str]:
+    """(number, reason) pairs as one sentence per reason, naming the invoices it holds back."""
+    grouped: dict[str, list[str]] = {}
+    for number, reason in left_out:
+        grouped.setdefault(reason, []).append(number or "one that is gone")
+    return [f"{listed(numbers)}: {reason}" for reason, numbers in grouped.items()]
