@@ -184,6 +184,8 @@ CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+# The scheduler notes each round in its file, which its health check looks at.
+CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "invoicing.tasks.sweep", "schedule": timedelta(seconds=5)},
     "refresh-codes": {"task": "interfaces.tasks.refresh_all_codes", "schedule": timedelta(hours=1)},

@@ -9,14 +9,14 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from celery import current_app
 from celery.beat import Scheduler, Service
 from celery.worker import WorkController
 from django.db import close_old_connections
 
-from abtrac_link.celery import app
 from invoicing.uploads import lane
 
-log = logging.getLogger("abtrac_link.embedded")
+log = logging.getLogger("invoicing.workers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +39,12 @@ def start() -> Embedded:
     """Start both; returns once the worker consumes."""
     lane.stopping.clear()
     ready = threading.Event()
-    worker = _Worker(ready, app=app, pool="solo", loglevel=logging.WARNING)
+    worker = _Worker(ready, app=current_app, pool="solo", loglevel=logging.WARNING)
     thread = threading.Thread(target=_run, args=(worker,), name="worker", daemon=True)
     thread.start()
     if not ready.wait(30):
         raise RuntimeError("The worker inside this process did not start within 30 seconds.")
-    scheduler = Service(app, scheduler_cls=Scheduler)
+    scheduler = Service(current_app, scheduler_cls=Scheduler)
     threading.Thread(target=scheduler.start, name="scheduler", daemon=True).start()
     log.info("worker and scheduler run in this process")
     return Embedded(worker=worker, thread=thread, scheduler=scheduler)

@@ -1,0 +1,1 @@
+"""The demonstration: a believable practice whose invoices go to a rehearsal Xero."""
