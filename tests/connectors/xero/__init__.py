@@ -1,0 +1,1 @@
+"""Tests of the Xero connector and its stand-in."""
