@@ -101,9 +101,12 @@ def _make_app_role(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
     if editor.connection.vendor != "postgresql":
         return
     role = editor.connection.ops.quote_name(settings.DATABASE_APP_ROLE)
-    # Roles belong to the whole server: another database may have made it, perhaps this instant.
+    # Roles belong to the whole server: another database may have made it, perhaps this instant, or
+    # whoever set the server up did, and then the owner need not be allowed to make any.
     editor.execute(
-        f"DO $$ BEGIN CREATE ROLE {role} NOLOGIN; "
+        "DO $$ BEGIN IF NOT EXISTS "
+        f"(SELECT FROM pg_roles WHERE rolname = '{settings.DATABASE_APP_ROLE}') "
+        f"THEN CREATE ROLE {role} NOLOGIN; END IF; "
         "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
     )
     right = right_to_become(editor.connection)
