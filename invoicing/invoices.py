@@ -1,0 +1,214 @@
+"""The life of an invoice: Draft, Approved, Committed, and the way back while nothing is sent.
+
+Every function takes Abtrac's own invoice IDs, does all of them or none, and is harmless when
+repeated. Needs a scope.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.text import get_valid_filename
+
+from interfaces import clock, lanes
+from invoicing.models import Invoice, InvoicePdf, Upload
+from invoicing.uploads import followups
+from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING, State
+
+Status = Invoice.Status
+
+PDF_MAX_BYTES = 10 * 1024 * 1024
+PDF_MAGIC = b"%PDF-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why one invoice could not be moved, in words. `clash`: it exists, but stands otherwise."""
+
+    invoice_id: str
+    code: str
+    message: str
+    clash: bool = True
+
+
+class Refused(Exception):
+    """Nothing was changed; `refusals` names every invoice that stood in the way."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        super().__init__(" ".join(one.message for one in refusals))
+        self.refusals = refusals
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """The numbers of invoices that moved, and of those that were there already."""
+
+    changed: list[str]
+    unchanged: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptPdf:
+    """The PDF as it is kept now; `changed` unless the very same one was there before."""
+
+    pdf: InvoicePdf
+    changed: bool
+
+
+def approve(*, invoice_ids: Sequence[str]) -> Moved:
+    """Approve drafts. Those that are approved or committed stay as they are. Raises Refused."""
+    return _move(invoice_ids, {Status.DRAFT}, {"status": Status.APPROVED}, lambda _: [])
+
+
+def commit(*, invoice_ids: Sequence[str]) -> Moved:
+    """Lock approved invoices, so that they are offered for upload. Raises Refused."""
+
+    def drafts(invoices: Iterable[Invoice]) -> list[Refusal]:
+        return [
+            Refusal(
+                invoice_id=one.abtrac_id,
+                code="not_approved",
+                message=f"Invoice {one.number} is a draft. Approve it first.",
+            )
+            for one in invoices
+            if one.status == Status.DRAFT
+        ]
+
+    now = {"status": Status.COMMITTED, "committed_at": clock.now()}
+    return _move(invoice_ids, {Status.APPROVED}, now, drafts)
+
+
+def uncommit(*, invoice_ids: Sequence[str]) -> Moved:
+    """Unlock committed invoices, back to approved.
+
+    Raises Refused for those uploaded, or on their way: what the accounts hold must stay true here.
+    """
+    back = {"status": Status.APPROVED, "committed_at": None}
+    return _move(invoice_ids, {Status.COMMITTED}, back, _uploaded)
+
+
+def keep_pdf(*, invoice_id: str, content: bytes) -> KeptPdf:
+    """Keep the PDF as the invoice's own; one that was sent already gets it as a step of its own.
+
+    Raises Refused when there is no such invoice, it is no PDF, or another one is on its way.
+    """
+    invoice = Invoice.objects.select_for_update().filter(abtrac_id=invoice_id).first()
+    if invoice is None:
+        raise Refused([_unknown(invoice_id)])
+    if not content.startswith(PDF_MAGIC):
+        raise Refused([_not_a_pdf(invoice)])
+    digest = hashlib.sha256(content).hexdigest()
+    before = InvoicePdf.objects.filter(invoice=invoice).defer("content").first()
+    if before and before.sha256 == digest:
+        return KeptPdf(pdf=before, changed=False)
+    gone = Upload.objects.filter(invoice=invoice, kind=Upload.Kind.PDF, state__in=LIVE).first()
+    if gone:
+        raise Refused([_pdf_gone(invoice, gone)])
+    pdf, _ = InvoicePdf.objects.update_or_create(
+        invoice=invoice,
+        defaults={
+            "file_name": f"{get_valid_filename(f'Invoice {invoice.number}')[:190]}.pdf",
+            "content": content,
+            "sha256": digest,
+            "received_at": clock.now(),
+        },
+    )
+    _follow(invoice)
+    return KeptPdf(pdf=pdf, changed=True)
+
+
+def _move(
+    invoice_ids: Sequence[str],
+    moved_from: set[Status],
+    values: Mapping[str, Any],
+    why_not: Callable[[list[Invoice]], list[Refusal]],
+) -> Moved:
+    invoices = _locked(invoice_ids)
+    known = {one.abtrac_id for one in invoices}
+    refusals = [_unknown(one) for one in dict.fromkeys(invoice_ids) if one not in known]
+    refusals += why_not(invoices)
+    if refusals:
+        raise Refused(refusals)
+    changed = [one for one in invoices if one.status in moved_from]
+    Invoice.objects.filter(pk__in=[one.pk for one in changed]).update(**values)
+    return Moved(
+        changed=[one.number for one in changed],
+        unchanged=[one.number for one in invoices if one.status not in moved_from],
+    )
+
+
+def _locked(invoice_ids: Sequence[str]) -> list[Invoice]:
+    """The invoices, held against an upload or a change; in the order in which uploads hold them."""
+    chosen = Invoice.objects.filter(abtrac_id__in=set(invoice_ids))
+    return list(chosen.select_for_update().order_by("issued", "number", "id"))
+
+
+def _uploaded(invoices: Sequence[Invoice]) -> list[Refusal]:
+    committed = [one for one in invoices if one.status == Status.COMMITTED]
+    live = {
+        one.invoice_id: one
+        for one in Upload.objects.filter(
+            invoice__in=committed, kind__in=DOCUMENTS, state__in=LIVE
+        ).select_related("interface", "batch")
+    }
+    return [
+        Refusal(invoice_id=one.abtrac_id, code="uploaded", message=_why_locked(one, live[one.pk]))
+        for one in committed
+        if one.pk in live
+    ]
+
+
+def _why_locked(invoice: Invoice, upload: Upload) -> str:
+    package, batch = upload.interface.package.label, upload.batch
+    if upload.state == State.SENT:
+        return (
+            f"Invoice {invoice.number} is in {package} ({batch}), so it cannot be un-committed."
+            " Credit it instead."
+        )
+    if upload.state in MOVING:
+        return (
+            f"Invoice {invoice.number} is on its way to {package} ({batch}). Cancel that upload"
+            " while it waits, or see how it ends."
+        )
+    return (
+        f"Invoice {invoice.number} was uploaded to {package} ({batch}) and waits for a person to"
+        " say what became of it. Open the batch and settle it first."
+    )
+
+
+def _follow(invoice: Invoice) -> None:
+    sent = Upload.objects.filter(invoice=invoice, kind__in=DOCUMENTS, state=State.SENT)
+    uploads = list(sent.select_related("interface"))
+    followups.queue_after(uploads)
+    for one in uploads:
+        lanes.wake(one.interface_id)
+
+
+def _unknown(invoice_id: str) -> Refusal:
+    return Refusal(
+        invoice_id=invoice_id,
+        code="unknown_invoice",
+        message=f"There is no invoice with the ID “{invoice_id}”. Send it first.",
+        clash=False,
+    )
+
+
+def _not_a_pdf(invoice: Invoice) -> Refusal:
+    return Refusal(
+        invoice_id=invoice.abtrac_id,
+        code="not_a_pdf",
+        message="This is not a PDF: it does not begin with “%PDF-”.",
+        clash=False,
+    )
+
+
+def _pdf_gone(invoice: Invoice, upload: Upload) -> Refusal:
+    package = upload.interface.package.label
+    where = "is in" if upload.state == State.SENT else "is on its way to"
+    return Refusal(
+        invoice_id=invoice.abtrac_id,
+        code="pdf_uploaded",
+        message=f"Another PDF of invoice {invoice.number} {where} {package} ({upload.batch})."
+        " Replace it there by hand.",
+    )
