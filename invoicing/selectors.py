@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import (
+    BigIntegerField,
     Case,
     CharField,
     Count,
@@ -348,6 +349,8 @@ def interruptions(batch: Batch, *, now: datetime | None = None) -> list[Interrup
 
 def invoice_page(invoice_id: int) -> tuple[Invoice, list[Invoice]] | None:
     """The invoice and the credit notes against it; None where there is none of that id."""
+    if invoice_id > BigIntegerField.MAX_BIGINT:
+        return None
     rows = (
         Invoice.objects.filter(Q(pk=invoice_id) | Q(credits=invoice_id))
         .select_related(

@@ -1,0 +1,476 @@
+"""Batches, seen as a person sees them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client as Browser
+from django.utils import timezone
+
+from interfaces.models import AccountingInterface, Lane
+from invoicing.models import Batch, Invoice, Upload
+from offices.models import AuditEntry, Practice, Role, User
+from offices.tenancy import acting_for
+from tests.factories import make_invoice, make_member, make_practice
+from tests.invoicing.pages import client_of, counted_queries, said, text_of, url
+from tests.invoicing.scene import Scene, make_batch, make_scene, make_upload
+
+pytestmark = pytest.mark.django_db
+
+State = Upload.State
+
+
+@pytest.fixture
+def admin(practice: Practice) -> User:
+    """An admin, who made the batches of the scene."""
+    return make_member(practice, Role.ADMIN, "ana@harbour.example")
+
+
+@pytest.fixture
+def scene(practice: Practice, admin: User) -> Scene:
+    """Every state."""
+    with acting_for(practice.pk):
+        return make_scene(admin)
+
+
+@pytest.fixture
+def browser(practice: Practice) -> Browser:
+    """The browser of somebody who may upload."""
+    return client_of(make_member(practice, Role.ACCOUNTS))
+
+
+def row_of(page: Any, upload: Upload) -> str:
+    """What the row of the upload says."""
+    body = page.content.decode()
+    assert upload.invoice
+    start = body.index(f">{upload.invoice.number}</a>")
+    cut = body[start : body.index("</tr>", start)]
+    return text_of(_Part(cut))
+
+
+class _Part:
+    def __init__(self, body: str) -> None:
+        self.content = body.encode()
+
+
+def states(practice: Practice, *uploads: Upload) -> list[str]:
+    """The states of the uploads as they are stored now."""
+    with acting_for(practice.pk):
+        found = dict(
+            Upload.objects.filter(pk__in=[one.pk for one in uploads]).values_list("pk", "state")
+        )
+    return [found[one.pk] for one in uploads]
+
+
+def test_each_state_has_its_words(practice: Practice, scene: Scene, browser: Browser) -> None:
+    finished = browser.get(url(practice, "batches/1/"))
+    running = browser.get(url(practice, "batches/2/"))
+    expected = {
+        "sent": "Sent",
+        "credit": "Sent",
+        "warned": "Sent with warning",
+        "refused": "Failed (fix needed)",
+        "conflict": "Failed (fix needed)",
+        "not_known": "Not known: please check",
+        "cancelled": "Cancelled",
+        "parked": "Parked",
+        "went_on": "Uploaded again",
+    }
+    for name, words in expected.items():
+        assert f" {words} " in row_of(finished, scene.uploads[name]), name
+    expected = {
+        "queued": "Waiting",
+        "claimed": "Sending",
+        "sending": "Sending",
+        "unknown": "Checking",
+    }
+    for name, words in expected.items():
+        assert f" {words} " in row_of(running, scene.uploads[name]), name
+
+
+def test_the_time_of_the_next_try_is_the_practices_own(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    with acting_for(practice.pk):
+        Upload.objects.filter(pk=scene.uploads["retry"].pk).update(
+            due=datetime(2026, 11, 20, 1, 5, tzinfo=UTC)
+        )
+        Upload.objects.filter(pk=scene.uploads["queued"].pk).update(
+            due=datetime(2026, 11, 20, 20, 0, tzinfo=UTC)
+        )
+    browser.get("/")
+    with time_machine.travel(datetime(2026, 11, 20, 0, 30, tzinfo=UTC), tick=False):
+        page = browser.get(url(practice, "batches/2/"))
+    assert "Will retry at 14:05 " in row_of(page, scene.uploads["retry"])
+    assert "Will retry at 09:00, 21 Nov 2026" in row_of(page, scene.uploads["queued"])
+
+
+def test_a_row_tells_why_and_what_to_do_and_links_to_the_package(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    page = browser.get(url(practice, "batches/1/"))
+    refused = row_of(page, scene.uploads["refused"])
+    assert "Invoice line 2: account 260 is archived in Xero." in refused
+    assert "Choose another account, or restore 260 in Xero. Then retry." in refused
+    assert "Details for support Account code '260' has been archived" in refused
+    sent = scene.uploads["sent"]
+    assert f"{sent.remote_number} Open in Xero" in row_of(page, sent)
+    body = page.content.decode()
+    assert f'href="{sent.remote_url}" target="_blank" rel="noopener noreferrer"' in body
+    assert "1,869.33; ours is 1,869.32" in row_of(page, scene.uploads["warned"])
+    assert "Uploaded again in batch 2" in row_of(page, scene.uploads["went_on"])
+
+
+def test_an_address_that_is_no_web_address_is_never_a_link(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    with acting_for(practice.pk):
+        for address in ("javascript:alert(1)", "data:text/html,x", "http://["):
+            Upload.objects.filter(pk=scene.uploads["sent"].pk).update(remote_url=address)
+            for path in ("batches/1/", f"invoices/{scene.uploads['sent'].invoice_id}/"):
+                page = browser.get(url(practice, path))
+                assert f'href="{address}"' not in page.content.decode()
+
+
+def test_the_words_of_a_package_are_shown_as_text(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    with acting_for(practice.pk):
+        Upload.objects.filter(pk=scene.uploads["refused"].pk).update(
+            reason=evil, next_step=evil, package_words=evil, warnings=[evil], remote_number=evil
+        )
+    for path in ("batches/1/", f"invoices/{scene.uploads['refused'].invoice_id}/"):
+        assert evil not in browser.get(url(practice, path)).content.decode()
+
+
+def test_the_counts_add_up(practice: Practice, scene: Scene, browser: Browser) -> None:
+    page = browser.get(url(practice, "batches/1/"))
+    assert "6 of 12 sent, 3 failed, 3 set aside" in text_of(page)
+    for show, count in {"failed": 3, "sent": 6, "aside": 3, "moving": 0, "nonsense": 12}.items():
+        shown = browser.get(url(practice, f"batches/1/?show={show}"))
+        assert len(list(shown.context["table"].rows)) == count, show
+    assert "1 of 9 sent, 8 on the way" in text_of(browser.get(url(practice, "batches/2/")))
+
+
+def test_the_list_of_batches_tells_how_each_fares(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    page = text_of(browser.get(url(practice, "batches/")))
+    assert page.index("Batch 3") < page.index("Batch 2") < page.index("Batch 1")
+    assert "ana@harbour.example 12 6 3 Some failed" in page
+    assert "ana@harbour.example 9 1 0 On the way" in page
+    up = text_of(browser.get(url(practice, "batches/?sort=number")))
+    assert up.index("Batch 1") < up.index("Batch 2")
+
+
+def test_what_failed_comes_first_once_the_batch_is_finished(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    def order(number: int) -> list[str]:
+        page = browser.get(url(practice, f"batches/{number}/"))
+        return [row.record.state for row in page.context["table"].paginated_rows]
+
+    assert set(order(1)[:3]) == {"refused", "needs_person"}
+    with acting_for(practice.pk):
+        Batch.objects.filter(number=1).update(finished_at=None)
+    assert order(1)[0] == "sent"
+
+
+@pytest.mark.parametrize(
+    "sort", ["number", "name", "total", "state", "remote_number", "-number", "-total", "x"]
+)
+def test_the_rows_of_a_batch_sort(
+    practice: Practice, scene: Scene, browser: Browser, sort: str
+) -> None:
+    page = browser.get(url(practice, f"batches/1/?sort={sort}"))
+    assert len(list(page.context["table"].rows)) == 12
+
+
+def test_the_summary_is_told_once_and_not_to_those_who_only_look(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    summary = "Batch 1 is finished. 6 of 12 sent (NZD 24,324.80 incl tax), 1 with a warning"
+    viewer = client_of(make_member(practice, Role.VIEWER))
+    assert summary not in text_of(viewer.get(url(practice, "batches/1/")))
+    browser.head(url(practice, "batches/1/"))
+    assert summary in text_of(browser.get(url(practice, "batches/1/")))
+    assert summary not in text_of(browser.get(url(practice, "batches/1/")))
+    with acting_for(practice.pk):
+        assert Batch.objects.get(number=1).summary_shown_at is not None
+        assert Batch.objects.get(number=2).summary_shown_at is None
+
+
+def test_progress_answers_only_what_has_changed(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    page = browser.get(url(practice, "batches/2/"))
+    seen = page.context["seen"]
+    body = page.content.decode()
+    assert f'hx-get="{url(practice, "batches/2/progress/")}" hx-trigger="every 2s"' in body
+    same = browser.get(url(practice, "batches/2/progress/"), {"seen": seen})
+    assert (same.status_code, same.content) == (204, b"")
+    with acting_for(practice.pk):
+        upload = Upload.objects.get(pk=scene.uploads["queued"].pk)
+        upload.state, upload.remote_id, upload.due = State.SENT, "x", None
+        upload.save()
+    changed = browser.get(url(practice, "batches/2/progress/"), {"seen": seen})
+    assert changed.status_code == 200
+    assert "2 of 9 sent, 7 on the way" in text_of(changed)
+    assert "seen=" not in changed.content.decode()
+    fresh = changed.context["seen"]
+    again = browser.get(url(practice, "batches/2/progress/"), {"seen": fresh})
+    assert again.status_code == 204
+
+
+def test_progress_of_a_finished_batch_asks_for_the_whole_page_and_then_stops(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    answer = browser.get(url(practice, "batches/1/progress/"))
+    assert answer["HX-Refresh"] == "true"
+    with acting_for(practice.pk):
+        assert Batch.objects.get(number=1).summary_shown_at is None
+    assert "hx-get" not in browser.get(url(practice, "batches/1/")).content.decode()
+
+
+def test_links_in_progress_keep_the_tab_and_the_order(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    with acting_for(practice.pk):
+        for _ in range(60):
+            make_upload(scene.running, _another(scene), State.QUEUED)  # type: ignore[arg-type]
+    query = "show=moving&sort=-number&page=2"
+    page = browser.get(url(practice, f"batches/2/?{query}")).content.decode()
+    assert f"progress/?{query.replace('&', '&amp;')}" in page
+    part = browser.get(url(practice, f"batches/2/progress/?{query}&seen=x"))
+    assert "?show=moving&amp;sort=-number&amp;page=1" in part.content.decode()
+
+
+def _another(scene: Scene) -> Invoice:
+    return make_invoice(scene.office, scene.clients[0])
+
+
+def test_an_interface_that_needs_a_sign_in_says_so_and_an_admin_can_reconnect_from_here(
+    practice: Practice, scene: Scene, browser: Browser, admin: User
+) -> None:
+    page = client_of(admin).get(url(practice, "batches/3/"))
+    connect = url(practice, f"interfaces/{scene.lapsed.pk}/connect/")
+    assert f'formaction="{connect}"' in page.content.decode()
+    assert f'name="next" value="{url(practice, "batches/3/")}"' in page.content.decode()
+    assert "Everything waits and goes by itself afterwards; nothing is lost." in text_of(page)
+    told = browser.get(url(practice, "batches/3/"))
+    assert connect not in told.content.decode()
+    assert "Ask an admin of your practice to reconnect." in text_of(told)
+
+
+def test_reconnecting_goes_to_the_package_and_comes_back_to_the_batch(
+    practice: Practice, scene: Scene, admin: User, settings: Any
+) -> None:
+    settings.PACKAGE_APPS["xero"] |= {"client_id": "id", "client_secret": "secret"}
+    there = url(practice, "batches/3/")
+    answer = client_of(admin).post(
+        url(practice, f"interfaces/{scene.lapsed.pk}/connect/"), {"next": there}
+    )
+    assert answer.status_code == 302
+    assert answer["Location"].startswith(
+        settings.PACKAGE_APPS["xero"]["endpoints"][scene.lapsed.package.oauth.authorize[0]]  # type: ignore[union-attr]
+    )
+
+
+def test_a_lane_that_is_held_back_says_when_it_goes_on(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    browser.get("/")
+    with time_machine.travel(datetime(2026, 11, 20, 0, 0, tzinfo=UTC), tick=False):
+        with acting_for(practice.pk):
+            soon = timezone.now() + timedelta(minutes=32)
+            Lane.objects.filter(interface=scene.interface).update(hold_until=soon)
+        page = text_of(browser.get(url(practice, "batches/2/")))
+        assert "Xero Auckland goes on at 13:32." in page
+        assert "Xero allows only so many calls a minute. Nothing to do" in page
+        with acting_for(practice.pk):
+            Lane.objects.filter(interface=scene.interface).update(hold_until=None, open_until=soon)
+        page = text_of(browser.get(url(practice, "batches/2/")))
+        assert "It has not answered as it should several times." in page
+        with acting_for(practice.pk):
+            Lane.objects.filter(interface=scene.interface).update(open_until=timezone.now())
+        assert "goes on at" not in text_of(browser.get(url(practice, "batches/2/")))
+
+
+@pytest.mark.parametrize("state", ["paused", "disconnected", "not_connected"])
+def test_an_interface_that_is_not_connected_is_named(
+    practice: Practice, scene: Scene, browser: Browser, state: str
+) -> None:
+    with acting_for(practice.pk):
+        AccountingInterface.objects.filter(pk=scene.lapsed.pk).update(state=state)
+    page = text_of(browser.get(url(practice, "batches/3/")))
+    assert "Everything waits until it is connected; nothing is lost." in page
+
+
+def test_contacts_jobs_and_pdfs_are_told_only_when_they_are_not_through(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    heading = "Contacts, jobs, PDFs and credits not through yet"
+    finished = text_of(browser.get(url(practice, "batches/1/")))
+    assert "PDF ABT-" in finished[finished.index(heading) :]
+    running = text_of(browser.get(url(practice, "batches/2/")))
+    part = running[running.index(heading) :]
+    assert "Contact Mason & Daughters Builders Failed (fix needed)" in part
+    assert f"Job {scene.job.code} Waiting" in part
+    assert heading not in text_of(browser.get(url(practice, "batches/3/")))
+
+
+def test_one_several_or_all_that_failed_can_be_retried(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    one, two = scene.uploads["refused"], scene.uploads["conflict"]
+    answer = browser.post(url(practice, "batches/1/retry/"), {"only": one.pk}, follow=True)
+    assert said(answer) == ["1 upload on the way again."]
+    assert states(practice, one, two) == ["queued", "needs_person"]
+    browser.post(url(practice, "batches/1/retry/"), {"upload": [two.pk, one.pk]}, follow=True)
+    assert states(practice, two) == ["unknown"]
+    answer = browser.post(url(practice, "batches/1/retry/"), {"all": "1"}, follow=True)
+    assert said(answer) == ["2 uploads on the way again."]  # the unknown one and the PDF
+    assert states(practice, scene.uploads["not_known"]) == ["unknown"]
+    with acting_for(practice.pk):
+        assert AuditEntry.objects.filter(action="batch.retried").count() == 3
+
+
+def test_what_went_on_in_another_batch_is_not_retried(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    gone = scene.uploads["went_on"]
+    answer = browser.post(url(practice, "batches/1/retry/"), {"only": gone.pk}, follow=True)
+    assert said(answer) == ["None of these has failed."]
+    assert states(practice, gone) == ["refused"]
+
+
+def test_a_row_of_another_batch_is_not_touched(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    theirs = scene.uploads["refused"]
+    waiting = scene.uploads["queued"]
+    browser.post(url(practice, "batches/2/retry/"), {"only": theirs.pk})
+    browser.post(url(practice, "batches/1/cancel/"), {"upload": waiting.pk})
+    assert states(practice, theirs, waiting) == ["refused", "queued"]
+
+
+def test_only_what_waits_can_be_cancelled(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    waits, going = scene.uploads["queued"], scene.uploads["sending"]
+    answer = browser.post(
+        url(practice, "batches/2/cancel/"), {"upload": [waits.pk, going.pk]}, follow=True
+    )
+    assert said(answer) == [
+        "1 upload cancelled. What was cancelled can be uploaded again later.",
+        "1 upload could not be cancelled: only those that still wait can.",
+    ]
+    assert states(practice, waits, going) == ["cancelled", "sending"]
+
+
+def test_failed_invoices_are_parked_with_a_reason(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    refused = scene.uploads["refused"]
+    there = url(practice, "batches/1/?show=failed")
+    asked = browser.post(url(practice, "batches/1/park/"), {"upload": refused.pk, "next": there})
+    assert f"{refused.invoice}, Kauri Point Marina" in text_of(asked)
+    posted = {"invoice": refused.invoice_id, "reason": "Entered by hand", "next": there}
+    answer = browser.post(url(practice, "upload/park/"), posted, follow=True)
+    assert answer.redirect_chain == [(there, 302)]
+    assert states(practice, refused) == ["parked"]
+    nothing = browser.post(
+        url(practice, "batches/1/park/"), {"upload": scene.uploads["sent"].pk}, follow=True
+    )
+    assert said(nothing) == ["Nothing was done: tick at least one that failed first."]
+
+
+def test_a_person_can_say_which_document_is_the_invoice(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    conflict = scene.uploads["conflict"]
+    there = url(practice, f"uploads/{conflict.pk}/link/")
+    page = text_of(browser.get(there))
+    assert f"{conflict.invoice}, J Brown, NZD" in page
+    assert "ABT-00099, 990.00" in page
+    blank = browser.post(there, {"remote_id": ""})
+    assert "This field is required" in text_of(blank)
+    taken = scene.uploads["sent"].remote_id
+    refused = browser.post(there, {"remote_id": taken})
+    assert "That one is linked to invoice" in text_of(refused)
+    answer = browser.post(there, {"remote_id": "0c1d-77"}, follow=True)
+    assert said(answer) == [f"Invoice {conflict.invoice} is linked to what was there."]
+    assert states(practice, conflict) == ["sent"]
+    with acting_for(practice.pk):
+        told = AuditEntry.objects.get(action="upload.linked")
+    assert told.detail == {"upload": conflict.pk, "remote_id": "0c1d-77"}
+    assert browser.get(there).status_code == 404
+
+
+def test_a_viewer_sees_a_batch_and_cannot_act(practice: Practice, scene: Scene) -> None:
+    viewer = client_of(make_member(practice, Role.VIEWER))
+    page = viewer.get(url(practice, "batches/1/"))
+    body = page.content.decode()
+    assert "Failed (fix needed)" in body
+    for word in ("Retry", "It is there already", 'type="checkbox"', "Park selected"):
+        assert word not in body
+    refused = scene.uploads["refused"]
+    for path in ("retry/", "cancel/", "park/"):
+        posted = {"upload": refused.pk, "only": refused.pk}
+        assert viewer.post(url(practice, f"batches/1/{path}"), posted).status_code == 403
+    assert viewer.get(url(practice, f"uploads/{refused.pk}/link/")).status_code == 403
+    assert states(practice, refused) == ["refused"]
+
+
+def test_another_practices_batches_are_not_there(practice: Practice, scene: Scene) -> None:
+    other = make_practice("Elsewhere Architects")
+    stranger = client_of(make_member(other, Role.ADMIN))
+    refused = scene.uploads["refused"]
+    for path in ("batches/1/", "batches/1/progress/", f"uploads/{refused.pk}/link/"):
+        assert stranger.get(url(practice, path)).status_code == 404
+        assert stranger.get(url(other, path)).status_code == 404
+    for path in ("retry/", "cancel/", "park/"):
+        assert stranger.post(url(other, f"batches/1/{path}"), {"all": 1}).status_code == 404
+    assert states(practice, refused) == ["refused"]
+
+
+@pytest.mark.parametrize("number", ["0", "4", "9" * 30])
+def test_a_batch_that_is_not_there_is_404(
+    practice: Practice, scene: Scene, browser: Browser, number: str
+) -> None:
+    assert browser.get(url(practice, f"batches/{number}/")).status_code == 404
+
+
+def test_a_batch_costs_the_same_however_many_rows_it_has(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    browser.get(url(practice, "batches/1/"))  # the summary is told once
+    with acting_for(practice.pk):
+        small = make_batch(7)
+        make_upload(small, _another(scene), State.QUEUED)
+        large = make_batch(8)
+        for _ in range(49):
+            make_upload(large, _another(scene), State.QUEUED)
+    paths = ["batches/7/", "batches/8/", "batches/1/", "batches/2/", "batches/"]
+    costs = {}
+    for path in paths:
+        with counted_queries() as queries:
+            page = browser.get(url(practice, path))
+        costs[path] = len(queries)
+        assert len(page.content) < 60_000, path
+    assert costs["batches/7/"] == costs["batches/8/"]
+    assert max(costs.values()) <= 12, costs
+
+
+def test_a_batch_of_many_is_paged_and_still_counted(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    with acting_for(practice.pk):
+        batch = make_batch(9)
+        for _ in range(55):
+            make_upload(batch, _another(scene), State.QUEUED)
+    page = browser.get(url(practice, "batches/9/?per_page=500&page=2"))
+    assert len(list(page.context["table"].paginated_rows)) == 5
+    assert "0 of 55 sent, 55 on the way" in text_of(page)
