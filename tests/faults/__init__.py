@@ -1,0 +1,1 @@
+"""Tests that kill workers, cut lines and withhold answers."""
