@@ -224,6 +224,7 @@ class StandIn:
         path: str | None = None,
         count: int = 1,
         answered: bool = False,
+        took_effect: bool = False,
         timeout: float = 20.0,
     ) -> Seen:
         """The count-th such request, waited for. Raises TimeoutError when it does not come."""
@@ -231,6 +232,7 @@ class StandIn:
         def nth() -> Seen | None:
             found = [one for one in self._seen if _matches(one, method, path)]
             found = [one for one in found if one.status is not None or not answered]
+            found = [one for one in found if one.took_effect or not took_effect]
             return found[count - 1] if len(found) >= count else None
 
         with self._arrived:
@@ -430,6 +432,10 @@ class _Server(ThreadedWSGIServer):
 class _QuietHandler(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing: what was asked is in `requests`."""
+
+    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
+        """Wait for no further request on a connection the script has ended."""
+        self.close_connection = True
 
 
 def _listen(host: str, port: int) -> socket.socket:
