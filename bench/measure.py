@@ -1,0 +1,109 @@
+"""What the benchmarks share: a database that is made and thrown away, and the line each prints.
+
+A benchmark compares two things in one run on one machine, because a ratio travels and a time does
+not. `--quick` is small and forgives a quarter of the target, for a busy machine.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from statistics import median
+from typing import Any
+
+FORGIVEN = 1.25
+
+missed: list[str] = []
+
+
+def size(*, full: int, quick: int) -> int:
+    """How much to do."""
+    return quick if asked().quick else full
+
+
+def asked() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="small, for every change")
+    return parser.parse_args()
+
+
+@contextmanager
+def product() -> Iterator[None]:
+    """The product on a database of its own: SQLite, or PostgreSQL where DATABASE_URL says so."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "abtrac_link.settings")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["VAR_DIR"] = folder
+        import django
+        from django.db import connection
+
+        django.setup()
+        # Only the test database, whatever DATABASE_URL names is not touched.
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        try:
+            yield
+        finally:
+            connection.creation.destroy_test_db("", verbosity=0)
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """The seconds it takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def medians(*arms: Callable[[], Any], rounds: int = 3) -> list[float]:
+    """Seconds per arm, each tried that often in turn with the others."""
+    taken: list[list[float]] = [[] for _ in arms]
+    for _ in range(rounds):
+        for seconds, arm in zip(taken, arms, strict=True):
+            seconds.append(timed(arm))
+    return [median(seconds) for seconds in taken]
+
+
+def report(
+    name: str,
+    value: float,
+    *,
+    at_most: float | None = None,
+    at_least: float | None = None,
+    n: int,
+    seed: int = 0,
+    **raw: Any,
+) -> None:
+    """Print the line: whether the target is met, and the raw numbers behind the ratio."""
+    forgiven = FORGIVEN if asked().quick else 1.0
+    ok = (at_most is None or value <= at_most * forgiven) and (
+        at_least is None or value >= at_least / forgiven
+    )
+    if not ok:
+        missed.append(name)
+    target = f"<= {at_most:g}" if at_most is not None else f">= {at_least:g}"
+    line = {
+        "name": name,
+        "value": round(value, 4),
+        "target": target,
+        "ok": ok,
+        "n": n,
+        "seed": seed,
+        **{
+            key: round(given, 6) if isinstance(given, float) else given
+            for key, given in raw.items()
+        },
+        "load": round(os.getloadavg()[0], 1),
+        "versions": {"python": platform.python_version(), "django": version("django")},
+    }
+    print(json.dumps(line), flush=True)
+
+
+def end() -> None:
+    """Exit 1 when a target was missed."""
+    if missed:
+        sys.exit(f"Missed: {', '.join(missed)}")
