@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern
 
+from invoicing.api.urls import urlpatterns_api
 from invoicing.views_available import urlpatterns_available
 from invoicing.views_batches import urlpatterns_batches
 from invoicing.views_invoices import urlpatterns_invoices
@@ -10,6 +11,7 @@ from invoicing.views_links import urlpatterns_links
 app_name = "invoicing"
 
 urlpatterns: list[URLPattern] = [
+    *urlpatterns_api,
     *urlpatterns_available,
     *urlpatterns_batches,
     *urlpatterns_invoices,
