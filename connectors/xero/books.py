@@ -19,6 +19,9 @@ REMAINING = {
 }
 PAGE = 200
 MOST_PAGES = 1000
+# From so many on a whole list may take fewer calls than looking for each.
+MANY = 3
+WHOLE_LIST_PAGE = 1000
 # How often a list is read again because it changed between two pages.
 READINGS = 3
 DEEP_LINK = "https://go.xero.com/organisationlogin/default.aspx?shortcode={}&redirecturl={}"

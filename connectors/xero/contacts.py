@@ -7,7 +7,7 @@ from connectors.base.documents import Conflict, Contact, Key, Posted
 from connectors.base.errors import OutcomeUnknown, Rejected
 from connectors.base.protocol import Found, Outcome
 from connectors.xero import mapping
-from connectors.xero.books import Books, after_a_write
+from connectors.xero.books import MANY, WHOLE_LIST_PAGE, Books, after_a_write
 from connectors.xero.creating import New, Place, Record, create
 from connectors.xero.mapping import Matching, Preferences
 from connectors.xero.refusals import NAME_TAKEN, refusal, warnings_of
@@ -16,9 +16,6 @@ from connectors.xero.wire import LABEL, folded, quoted, records, remote_id, text
 PLACE = Place(path="/Contacts", plural="Contacts", known_by="Name")
 ID = "ContactID"
 SHOWN_AT = "/Contacts/View/"
-# From so many on the whole list is read rather than each looked for.
-MANY = 3
-WHOLE_LIST_PAGE = 1000
 # A contact may be merged into one that was merged in turn.
 MERGES = 5
 

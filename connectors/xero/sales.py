@@ -10,7 +10,7 @@ from connectors.base.documents import Conflict, Key, Posted, SalesInvoice
 from connectors.base.errors import OutcomeUnknown, Rejected
 from connectors.base.protocol import Found, Outcome
 from connectors.xero import mapping
-from connectors.xero.books import Books, after_a_write
+from connectors.xero.books import MANY, WHOLE_LIST_PAGE, Books, after_a_write
 from connectors.xero.creating import New, Place, Record, create
 from connectors.xero.mapping import Preferences
 from connectors.xero.refusals import NOT_FOUND, NUMBER_TAKEN, refusal, warnings_of
@@ -34,6 +34,10 @@ class Sort:
     id_name: str
     kind: str
     shown_at: str
+    # Whether Xero refuses a number that it has already; otherwise it is asked first.
+    unique: bool
+    # Whether several can be asked for by a list of their numbers.
+    listable: bool
     to_body: Callable[[Any, Preferences], dict[str, Any]]
 
     def number(self, record: Record) -> str:
@@ -47,6 +51,8 @@ INVOICES = Sort(
     id_name="InvoiceID",
     kind="ACCREC",
     shown_at="/AccountsReceivable/View.aspx?InvoiceID=",
+    unique=True,
+    listable=True,
     to_body=mapping.to_invoice,
 )
 CREDIT_NOTES = Sort(
@@ -55,6 +61,8 @@ CREDIT_NOTES = Sort(
     id_name="CreditNoteID",
     kind="ACCRECCREDIT",
     shown_at="/AccountsReceivable/ViewCreditNote.aspx?creditNoteID=",
+    unique=False,
+    listable=False,
     to_body=mapping.to_credit_note,
 )
 
@@ -65,11 +73,17 @@ def post(
     """Create them; one outcome each, in order.
 
     A number that is taken may be our own earlier attempt: it is looked up before it is refused.
+    That credit note numbers are unique is not certain, so those are looked up before they go.
     """
     preferences = Preferences.of(books.settings)
     outcomes: dict[Key, Outcome] = {}
+    if not sort.unique:
+        there = find(books, sort, documents)
+        outcomes |= {key: _already(one) for key, one in there.items()}
     new: list[New] = []
     for one in documents:
+        if one.key in outcomes:
+            continue
         try:
             new.append(New(key=one.key, body=sort.to_body(one, preferences)))
         except Rejected as refused:
@@ -158,39 +172,65 @@ def _adopt(books: Books, sort: Sort, documents: Sequence[SalesInvoice]) -> dict[
     adopted: dict[Key, Outcome] = {}
     for one in documents:
         there = found.get(one.key)
-        if isinstance(there, Posted):
-            adopted[one.key] = replace(there, warnings=(ADOPTED, *there.warnings))
-        else:
-            adopted[one.key] = there or Conflict(
-                key=one.key,
-                message=f"{LABEL} says that number {one.number} is taken, but shows no"
-                f" {sort.word} with it. It may have been deleted there.",
-                next_step="Give it another number in Abtrac, then retry.",
-                number=one.number,
-            )
+        adopted[one.key] = _already(there) if there else _taken_unseen(sort, one)
     return adopted
+
+
+def _already(found: Found) -> Found:
+    """What was there before we sent anything now."""
+    if isinstance(found, Posted):
+        return replace(found, warnings=(ADOPTED, *found.warnings))
+    return found
+
+
+def _taken_unseen(sort: Sort, document: SalesInvoice) -> Conflict:
+    return Conflict(
+        key=document.key,
+        message=f"{LABEL} says that number {document.number} is taken, but shows no {sort.word}"
+        " with it. It may have been deleted there.",
+        next_step="Give it another number in Abtrac, then retry.",
+        number=document.number,
+    )
 
 
 def _listed(books: Books, sort: Sort, numbers: Iterable[str]) -> list[Record]:
     """Every document of the sort under one of the numbers, whatever its status."""
-    plain: list[str] = []
-    special: list[str] = []
-    for number in dict.fromkeys(numbers):
-        if '"' in number or "\\" in number:
-            continue  # never sent by us
-        alone = "," in number or sort is CREDIT_NOTES
-        (special if alone else plain).append(number)
-    # Only invoices can be asked for by a list of numbers.
-    asked: list[dict[str, Any]] = [{"InvoiceNumbers": ",".join(some)} for some in _some(plain)]
-    name = sort.place.known_by
-    asked += [{"where": f"{name}=={quoted(number)}"} for number in special]
-    found: list[Record] = []
-    for which in asked:
-        listing = books.whole_list(
-            sort.place.path, sort.place.plural, sort.id_name, unitdp=4, **which
-        )
-        found += listing.records
+    # A number that cannot be written in a filter was never sent by us.
+    wanted = [one for one in dict.fromkeys(numbers) if '"' not in one and "\\" not in one]
+    if not sort.listable:
+        found = _listed_singly(books, sort, wanted)
+    else:
+        plain = [one for one in wanted if "," not in one]
+        found = _listed_singly(books, sort, [one for one in wanted if "," in one])
+        for some in _some(plain):
+            found += _read(books, sort, InvoiceNumbers=",".join(some))
     return [one for one in found if text(one, "Type") == sort.kind]
+
+
+def _listed_singly(books: Books, sort: Sort, numbers: Sequence[str]) -> list[Record]:
+    """Number by number; of many all that there are, where that takes fewer calls."""
+    place = sort.place
+    if len(numbers) >= MANY:
+        whole = books.pages(
+            place.path,
+            place.plural,
+            sort.id_name,
+            size=WHOLE_LIST_PAGE,
+            most=len(numbers),
+            unitdp=4,
+        )
+        if whole is not None:
+            return whole.records
+    return [
+        record
+        for one in numbers
+        for record in _read(books, sort, where=f"{place.known_by}=={quoted(one)}")
+    ]
+
+
+def _read(books: Books, sort: Sort, **which: str) -> list[Record]:
+    place = sort.place
+    return books.whole_list(place.path, place.plural, sort.id_name, unitdp=4, **which).records
 
 
 def _some(numbers: Iterable[str]) -> Iterable[list[str]]:
