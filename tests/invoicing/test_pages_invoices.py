@@ -46,7 +46,7 @@ def test_it_tells_the_invoice_and_where_it_stands(
         "Invoice setting Standard, through Xero Auckland",
         "Order number PO 4471",
         "PDF ABT invoice.pdf",
-        "Concept design Time – By rule By rule 1 12,400.00 12,400.00 1,860.00",
+        "By rule By rule 1 12,400.00 12,400.00 1,860.00",
         "Amount excl tax NZD 13,260.00",
         "Amount incl tax NZD 15,249.00",
         "Paid 5,000.00",
