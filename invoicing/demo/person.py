@@ -44,11 +44,12 @@ class _Reader(HTMLParser):
         assert self._form is not None  # noqa: S101 - told to the type checker
         name = given.get("name", "")
         if tag == "input" and name:
-            if given.get("type") in {"checkbox", "radio"}:
-                self._form.options.setdefault(name, {})[given.get("value", "on")] = ""
-                if "checked" not in given:
-                    return
-            self._form.values.setdefault(name, []).append(given.get("value", ""))
+            ticked = given.get("type") in {"checkbox", "radio"}
+            value = given.get("value", "on" if ticked else "")
+            if ticked:
+                self._form.options.setdefault(name, {})[value] = ""
+            if not ticked or "checked" in given:
+                self._form.values.setdefault(name, []).append(value)
         elif tag == "select":
             self._select = name
         elif tag == "option" and self._select:
