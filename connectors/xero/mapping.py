@@ -294,7 +294,7 @@ def _tax_amount(row: Row, basis: TaxBasis) -> dict[str, Any]:
     # Which way Xero rounds a half cent is not published, so it is told.
     if row.tax == tax == reckoned.quantize(CENT, ROUND_HALF_DOWN):
         return {}
-    if abs(row.tax - tax) <= max(FEW_CENTS, CENT * row.merged):
+    if abs(row.tax - tax) <= FEW_CENTS + CENT * (row.merged - 1):
         return {"TaxAmount": number(row.tax)}
     raise Rejected(
         f"Abtrac's tax is {row.tax}, but {row.tax_code} at {number(row.tax_rate)} % of"
