@@ -264,7 +264,7 @@ class Organisation:
                 tax_type=country.taxes[row.tax],
                 system=row.system,
                 status="ARCHIVED" if row.archived else "ACTIVE",
-            )
+            ).updated_at = self.opened_at
 
     # Reading
 

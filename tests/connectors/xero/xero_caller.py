@@ -124,6 +124,7 @@ def records_of(answer: requests.Response) -> Any:
     """The records in an answer."""
     body = answer.json()
     kinds = [key for key, value in body.items() if isinstance(value, list)]
+    assert kinds, answer.text
     return body[kinds[0]]
 
 
