@@ -35,8 +35,8 @@ def check_line(
         what = "net" if basis == TaxBasis.EXCLUSIVE else "net plus tax"
         yield Disagreement(
             field="net",
-            message=f"{quantity} at {unit_price} (tax {basis}) is {product}, but the line's {what}"
-            f" is {amount}.",
+            message=f"{_plain(quantity)} at {_plain(unit_price)} (tax {basis}) is {product}, but the"
+            f" line's {what} is {amount}.",
         )
 
 
@@ -62,3 +62,7 @@ def check_total(*, net: Decimal, tax: Decimal, total: Decimal) -> Iterator[Disag
         yield Disagreement(
             field="total", message=f"Net plus tax is {net + tax}, but total is {total}."
         )
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"

@@ -128,10 +128,7 @@ def test_an_invoice_of_another_practice_is_answered_as_one_that_is_none(
     other.put("invoices", invoice("I9"))
     for theirs, none in [
         (abtrac.get("invoices/I9"), abtrac.get("invoices/I0")),
-        (
-            abtrac.call("PUT", "invoices/I9/pdf", **pdf),
-            abtrac.call("PUT", "invoices/I0/pdf", **pdf),
-        ),
+        (abtrac.put_pdf("I9", b"%PDF-1.4"), abtrac.put_pdf("I0", b"%PDF-1.4")),
     ]:
         assert theirs.status_code == none.status_code == 404
         assert theirs.content == none.content

@@ -78,7 +78,7 @@ def test_a_price_that_holds_the_tax_is_compared_with_net_plus_tax() -> None:
     line = {"quantity": "1", "unit_price": "115.00", "net": "100.00", "tax": "15.00"}
     assert not line_messages(**line, basis="inclusive")
     assert line_messages(**line, basis="exclusive") == [
-        "1 at 115.00 (tax exclusive) is 115.00, but the line's net is 100.00."
+        "1 at 115 (tax exclusive) is 115.00, but the line's net is 100.00."
     ]
 
 
