@@ -161,7 +161,7 @@ CACHES: dict[str, dict[str, Any]] = {
 }
 
 # --- Worker ----------------------------------------------------------------------------------
-CELERY_BROKER_URL = "memory://" if EMBEDDED else REDIS_URL
+CELERY_BROKER_URL = "memory://localhost" if EMBEDDED else REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Half a minute of a dead broker must not hold up a click: the row is the queue, not the message.
 CELERY_TASK_PUBLISH_RETRY = False

@@ -40,6 +40,7 @@ def product() -> Iterator[None]:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "abtrac_link.settings")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["VAR_DIR"] = folder
+        os.environ.setdefault("LOG_LEVEL", "WARNING")
         import django
         from django.db import connection
 

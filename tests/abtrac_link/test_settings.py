@@ -59,7 +59,7 @@ def test_with_nothing_set_the_product_is_embedded(load: Settings, tmp_path: Path
     settings = load()
     assert settings["EMBEDDED"]
     assert settings["DATABASES"]["default"]["NAME"] == tmp_path / "var" / "abtrac-link.sqlite3"
-    assert settings["CELERY_BROKER_URL"] == "memory://"
+    assert settings["CELERY_BROKER_URL"] == "memory://localhost"
     assert not settings["DEBUG"]
     assert not settings["REQUIRE_TOTP"]
     assert not settings["SESSION_COOKIE_SECURE"]

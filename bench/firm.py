@@ -1,0 +1,124 @@
+"""An invented firm whose invoices go to a rehearsal Xero in the same process. Import it only
+inside `measure.product()`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from connectors import registry
+from connectors.xero.standin import CallLimits, XeroStandIn
+from interfaces.codes import refresh_codes
+from interfaces.credentials import store_tokens
+from interfaces.models import AccountCode, AccountingInterface, Lane, TaxCode
+from interfaces.registration import create_interface
+from invoicing.models import Client, Job, Upload
+from invoicing.uploads import enqueue, lane
+from offices.models import Office, Practice, User
+from offices.tenancy import acting_for
+from tests import factories
+
+ORGANISATION = "Harbour Architects Ltd"
+MANY = 10**9
+
+_numbers = count(1)
+
+
+@dataclass(kw_only=True)
+class Firm:
+    """A practice with one interface to Xero, its clients and its jobs."""
+
+    practice: Practice
+    user: User
+    xero: XeroStandIn
+    interface: AccountingInterface
+    office: Office
+    clients: list[Client]
+    jobs: list[Job]
+
+    def upload(self, invoices: int, *, clients: int = 1, jobs: int = 0) -> None:
+        """Queue that many new invoices, spread over so many of the clients and jobs."""
+        chosen, of_jobs = self.clients[:clients], self.jobs[:jobs]
+        with acting_for(self.practice.pk):
+            ids = []
+            for at in range(invoices):
+                job = of_jobs[at % jobs] if jobs else None
+                client = job.client if job else chosen[at % clients]
+                made = factories.make_invoice(
+                    self.office, client, job=job, number=f"B-{next(_numbers):06}"
+                )
+                ids.append(made.pk)
+            answer = enqueue(invoice_ids=ids, actor=self.user)
+            if answer.queued != invoices:
+                raise RuntimeError(f"Only {answer.queued} of {invoices} could be queued.")
+
+    def work(self) -> None:
+        """Turns of the lane until nothing is due."""
+        while Lane.objects.filter(interface=self.interface, due__isnull=False).exists():
+            lane.drain(practice_id=self.practice.pk, interface_id=self.interface.pk)
+
+    def must_be_sent(self) -> None:
+        """Raise unless every upload was sent: a benchmark of failures measures nothing."""
+        with acting_for(self.practice.pk):
+            other = Upload.objects.exclude(state="sent").first()
+        if other:
+            raise RuntimeError(f"An upload is {other.state}: {other.reason}")
+
+
+@contextmanager
+def opened(*, clients: int = 1, jobs: int = 0, per_call: int = 50) -> Iterator[Firm]:
+    """The firm, connected, with limits on its calls that are never reached."""
+    xero = XeroStandIn(limits=CallLimits(minute=MANY, day=MANY, app_minute=MANY))
+    known = registry.packages()
+    # The buckets are there and cost what they cost; only nothing ever waits for one.
+    rates = tuple(replace(one, calls=MANY) for one in known["xero"].limits.rates)
+    limits = replace(known["xero"].limits, rates=rates, per_call=per_call)
+    package = replace(known["xero"], limits=limits)
+    registry.packages = lambda: {"xero": package}  # type: ignore[assignment]
+    with xero:
+        settings.PACKAGE_APPS["xero"] |= {
+            "client_id": xero.client_id,
+            "client_secret": xero.client_secret,
+            "endpoints": dict(xero.endpoints),
+        }
+        settings.UPLOAD_TURN_SECONDS = 600
+        yield _connected(xero, clients=clients, jobs=jobs)
+
+
+def _connected(xero: XeroStandIn, *, clients: int, jobs: int) -> Firm:
+    practice = factories.make_practice()
+    user = factories.make_member(practice)
+    with acting_for(practice.pk):
+        interface = create_interface(package_key="xero", name="Xero")
+        interface.preferences |= {"delivery_status": "AUTHORISED"}
+        if jobs:
+            interface.preferences |= {"jobs": "tracking"}
+        interface.company_file_id = xero.organisation(ORGANISATION).tenant_id
+        interface.state = AccountingInterface.State.CONNECTED
+        interface.save()
+        tokens: dict[str, Any] = xero.issue_tokens()
+        tokens["expires_at"] = (timezone.now() + timedelta(days=1)).timestamp()
+        store_tokens(interface.pk, tokens, user)
+    refresh_codes(practice_id=practice.pk, interface_id=interface.pk)
+    with acting_for(practice.pk):
+        interface.refresh_from_db()
+        interface.revenue_account = AccountCode.objects.get(interface=interface, code="200")
+        interface.disbursement_account = AccountCode.objects.get(interface=interface, code="210")
+        interface.revenue_tax = TaxCode.objects.get(interface=interface, code="OUTPUT2")
+        interface.tax_free_tax = TaxCode.objects.get(interface=interface, code="ZERORATED")
+        interface.save()
+        made = [factories.make_client() for _ in range(clients)]
+        return Firm(
+            practice=practice,
+            user=user,
+            xero=xero,
+            interface=interface,
+            office=factories.make_office(factories.make_setting(interface)),
+            clients=made,
+            jobs=[factories.make_job(made[at % clients]) for at in range(jobs)],
+        )
