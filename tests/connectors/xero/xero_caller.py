@@ -117,7 +117,11 @@ def line(**changes: Any) -> dict[str, Any]:
 
 def plural_of(path: str) -> str:
     """The name of the records a path holds."""
-    return path.split("?")[0].rstrip("/").split("/")[0 if path.count("/") < 2 else -1]
+    return (
+        path.split("?")[0]
+        .split("/")[-1 if path.count("/") > 1 else 0]
+        .replace("History", "HistoryRecords")
+    )
 
 
 def records_of(answer: requests.Response) -> Any:
