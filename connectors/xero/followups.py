@@ -10,7 +10,7 @@ from connectors.base.errors import OutcomeUnknown, Rejected
 from connectors.base.protocol import Found, Outcome
 from connectors.xero.books import Books
 from connectors.xero.creating import Record
-from connectors.xero.refusals import NOT_FOUND, refusal
+from connectors.xero.refusals import NOT_FOUND, of_one, refusal
 from connectors.xero.sales import CREDIT_NOTES, INVOICES
 from connectors.xero.wire import LABEL, money, number, records, remote_id, text
 
@@ -116,13 +116,14 @@ def _not_yet(note: Record, allocation: Allocation) -> Rejected | None:
 def _not_allocated(refused: Rejected) -> Rejected:
     if refused.code == NOT_FOUND:
         return _gone(INVOICES.word)
+    told = of_one(refused)
     return Rejected(
-        f"{LABEL} did not set the credit against the invoice. {refused}",
+        f"{LABEL} did not set the credit against the invoice. {told}",
         field="total",
-        code=refused.code,
+        code=told.code,
         next_step="Look whether the invoice is approved and still open in Xero, or set the credit"
         " against it there.",
-        words=refused.words,
+        words=told.words,
     )
 
 
@@ -170,12 +171,13 @@ def _attach(books: Books, attachment: Attachment, *, call_key: str) -> Outcome:
     except Rejected as refused:
         if refused.code == NOT_FOUND:
             return _gone(CREDIT_NOTES.word if attachment.of_credit_note else INVOICES.word)
+        told = of_one(refused)
         return Rejected(
-            f"{LABEL} did not take the PDF. {refused}",
+            f"{LABEL} did not take the PDF. {told}",
             field="pdf",
-            code=refused.code,
-            next_step=refused.next_step,
-            words=refused.words,
+            code=told.code,
+            next_step=told.next_step,
+            words=told.words,
         )
     listed = records(answer.get("Attachments")) if isinstance(answer, dict) else []
     if not listed or not remote_id(listed[0], "AttachmentID"):

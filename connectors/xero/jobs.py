@@ -9,7 +9,7 @@ from connectors.base.protocol import Found, Outcome
 from connectors.xero.books import Books, after_a_write
 from connectors.xero.creating import Record
 from connectors.xero.mapping import OPTION_LENGTH, Preferences
-from connectors.xero.refusals import refusal
+from connectors.xero.refusals import of_one, refusal
 from connectors.xero.wire import LABEL, records, remote_id, text
 
 PATH = "/TrackingCategories"
@@ -77,12 +77,13 @@ def _post(books: Books, category: Record, job: Job, *, call_key: str) -> Outcome
 
 
 def _told(refused: Rejected) -> Rejected:
+    told = of_one(refused)
     return Rejected(
-        str(refused),
+        str(told),
         field="job",
-        code=refused.code,
-        next_step=refused.next_step or "Add the job in Xero's tracking category, then retry.",
-        words=refused.words,
+        code=told.code,
+        next_step="Add the job to the tracking category in Xero, then retry.",
+        words=told.words,
     )
 
 

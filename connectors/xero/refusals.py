@@ -240,6 +240,14 @@ def refusal(
     )
 
 
+def of_one(refused: Rejected) -> Rejected:
+    """Why a call for one thing was refused: what its element says, where it says something."""
+    if isinstance(refused, ElementsRefused):
+        reasons = (refusal(element) for element in refused.elements)
+        return next((one for one in reasons if one), refused)
+    return refused
+
+
 def warnings_of(element: Mapping[str, Any]) -> tuple[str, ...]:
     """What Xero remarks on something it took."""
     return tuple(f"Xero: {words}" for words in _texts(element.get("Warnings")) if words)
