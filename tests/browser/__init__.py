@@ -1,0 +1,1 @@
+"""Pages in a real browser: keyboard, phones, accessibility, and the content security policy."""

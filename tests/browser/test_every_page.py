@@ -1,0 +1,215 @@
+"""Every page at a desk's width and a phone's: accessible, in one frame, under the strict policy."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+from playwright.sync_api import Page
+
+from interfaces.models import AccountingInterface
+from offices.models import Practice, Role, SupportGrant, User
+from offices.people import make_key
+from offices.tenancy import acting_for
+from tests.browser.conftest import NARROW, WIDE, OpenAs, Watched, axe, scrolls_sideways
+from tests.factories import make_interface, make_member, make_user
+from tests.invoicing.scene import Scene
+
+# Addresses that answer no page of their own: they act, redirect, or speak to programs.
+NO_PAGES = {
+    "offices:practice",
+    "offices:healthz",
+    "offices:end_support",
+    "offices:revoke_key",
+    "interfaces:save_codes",
+    "interfaces:refresh",
+    "interfaces:connect",
+    "interfaces:disconnect",
+    "invoicing:upload",
+    "invoicing:unpark",
+    "invoicing:retry",
+    "invoicing:cancel",
+    "invoicing:batch_progress",
+    "mfa_reauthenticate_webauthn",
+}
+# Pages shown only on the way somewhere; the tests of that way look at them.
+ELSEWHERE = {
+    "invoicing:park",
+    "invoicing:park_failed",
+    "interfaces:choose",
+    "interfaces:callback",
+    "account_inactive",
+    "account_reauthenticate",
+    "mfa_authenticate",
+    "mfa_reauthenticate",
+    "mfa_activate_totp",
+    "mfa_deactivate_totp",
+    "mfa_generate_recovery_codes",
+    "mfa_view_recovery_codes",
+    "mfa_download_recovery_codes",
+}
+
+
+def page_addresses(scene: Scene) -> dict[str, list[str]]:
+    """Each page's name and the addresses at which its states are seen, as an admin."""
+    one, lapsed = scene.interface.pk, scene.lapsed.pk
+    base = "/harbour/accounting/"
+    invoices = [
+        scene.uploads[name].invoice_id for name in ("sent", "refused", "unknown", "credit")
+    ] + [scene.available[1].pk, scene.parked[0].pk]
+    batches = [f"{base}batches/{number}/" for number in (1, 2, 3)]
+    return {
+        "account_login": [],
+        "account_logout": ["/accounts/logout/"],
+        "account_change_password": ["/accounts/password/change/"],
+        "mfa_index": ["/accounts/2fa/"],
+        "offices:home": [],
+        "offices:keys": ["/harbour/api-keys/"],
+        "offices:support": ["/harbour/support-access/"],
+        "interfaces:list": [f"{base}interfaces/"],
+        "interfaces:add": [f"{base}interfaces/add/"],
+        "interfaces:detail": [f"{base}interfaces/{one}/", f"{base}interfaces/{lapsed}/"],
+        "interfaces:codes": [f"{base}interfaces/{one}/codes/"],
+        "interfaces:preferences": [f"{base}interfaces/{one}/preferences/"],
+        "invoicing:link_settings": [f"{base}interfaces/{one}/invoice-settings/"],
+        "invoicing:available": [
+            f"{base}upload/",
+            f"{base}upload/?q=nothing+like+this",
+            f"{base}upload/?office=nonsense",
+        ],
+        "invoicing:parked": [f"{base}parked/"],
+        "invoicing:batches": [f"{base}batches/"],
+        "invoicing:batch": [*batches, f"{base}batches/1/?show=failed"],
+        "invoicing:invoice": [f"{base}invoices/{invoice_id}/" for invoice_id in invoices],
+        "invoicing:link_existing": [f"{base}uploads/{scene.uploads['conflict'].pk}/link/"],
+    }
+
+
+def named_addresses(
+    patterns: list[URLPattern | URLResolver], space: str = "", before: str = ""
+) -> Iterator[tuple[str, str]]:
+    """(name, address) of every address of the product."""
+    for one in patterns:
+        address = before + str(one.pattern)
+        if isinstance(one, URLResolver):
+            inner = f"{one.namespace}:" if one.namespace else space
+            yield from named_addresses(one.url_patterns, inner, address)
+        elif one.name:
+            yield f"{space}{one.name}", address
+
+
+def look_at(window: Watched, path: str, *, status: int = 200) -> None:
+    """Open the page and hold it to everything a page must be."""
+    answer = window.page.goto(f"{window.base}{path}")
+    assert answer is not None
+    assert answer.status == status, path
+    if status >= 400:  # the browser itself complains of the status
+        window.complaints.clear()
+    check(window.page, path, body=answer.text())
+
+
+def check(page: Page, where: str, *, body: str = "") -> None:
+    """What every page must be, whatever it shows."""
+    assert axe(page) == [], where
+    assert not scrolls_sideways(page), where
+    assert page.locator("h1").count() == 1, where
+    assert page.locator("main").count() == 1, where
+    for wrong in (r"<c-", r"\sstyle\s*=", r"<style", r"<script(?![^>]*\ssrc=)", r"\son\w+\s*="):
+        assert not re.search(wrong, body), f"{where}: {wrong}"
+
+
+@pytest.fixture(params=[WIDE, NARROW], ids=["1280", "390"])
+def viewport(request: pytest.FixtureRequest) -> Any:
+    """The width of a desk's screen, then of a phone's."""
+    return request.param
+
+
+def test_every_page_is_named_in_these_tests(scene: Scene) -> None:
+    known = set(page_addresses(scene)) | NO_PAGES | ELSEWHERE
+    found = {
+        name
+        for name, address in named_addresses(get_resolver().url_patterns)
+        if not address.lstrip("^").startswith("api/")
+    }
+    assert found - known == set()
+
+
+def test_every_page_of_a_practice(
+    open_as: OpenAs, scene: Scene, office_practice: Practice, admin: User, viewport: Any
+) -> None:
+    make_key(practice=office_practice, name="Abtrac server", actor=admin)
+    window = open_as(admin, viewport)
+    for paths in page_addresses(scene).values():
+        for path in paths:
+            look_at(window, path)
+
+
+def test_every_state_of_an_interface(
+    open_as: OpenAs, scene: Scene, office_practice: Practice, admin: User, viewport: Any
+) -> None:
+    window = open_as(admin, viewport)
+    with acting_for(office_practice.pk):
+        every = []
+        for state in AccountingInterface.State.values:
+            one = make_interface(name=f"Interface {state}")
+            one.state, one.state_reason = state, "Xero has signed us out."
+            one.save()
+            every.append(one)
+    for one in every:
+        look_at(window, f"/harbour/accounting/interfaces/{one.pk}/")
+        with acting_for(office_practice.pk):
+            AccountingInterface.objects.filter(pk=scene.lapsed.pk).update(state=one.state)
+        look_at(window, "/harbour/accounting/batches/3/")
+        look_at(window, "/harbour/accounting/upload/")
+    look_at(window, "/harbour/accounting/interfaces/")
+
+
+def test_pages_for_those_who_only_look(
+    open_as: OpenAs, scene: Scene, office_practice: Practice, viewport: Any
+) -> None:
+    window = open_as(make_member(office_practice, Role.VIEWER), viewport)
+    base = "/harbour/accounting/"
+    for path in ("upload/", "parked/", "batches/", "batches/1/", "batches/2/", "batches/3/"):
+        look_at(window, f"{base}{path}")
+    look_at(window, f"{base}interfaces/{scene.interface.pk}/codes/")
+    look_at(window, "/harbour/api-keys/", status=403)
+    look_at(window, "/harbour/nothing/", status=404)
+    look_at(window, f"{base}batches/99/", status=404)
+
+
+def test_pages_for_support_and_for_several_practices(
+    open_as: OpenAs, scene: Scene, office_practice: Practice, admin: User, viewport: Any
+) -> None:
+    support = make_user("sam@abtrac.example", is_support=True)
+    window = open_as(support, viewport)
+    look_at(window, "/")
+    SupportGrant.objects.create(
+        practice=office_practice,
+        user=support,
+        granted_by=admin,
+        reason="Set up Xero with Ana",
+        ends_at=timezone.now() + timedelta(hours=3),
+    )
+    look_at(window, "/")
+    look_at(window, f"/harbour/accounting/invoices/{scene.uploads['sent'].invoice_id}/")
+    window.page.get_by_text("1 call to Xero").click()
+    check(window.page, "calls")
+
+
+def test_pages_of_a_practice_with_nothing_in_it(
+    open_as: OpenAs, office_practice: Practice, admin: User, viewport: Any
+) -> None:
+    window = open_as(admin, viewport)
+    for path in ("upload/", "parked/", "batches/", "interfaces/"):
+        look_at(window, f"/harbour/accounting/{path}")
+
+
+def test_pages_for_nobody(open_as: OpenAs, office_practice: Practice, viewport: Any) -> None:
+    window = open_as(None, viewport)
+    look_at(window, "/accounts/login/")
+    look_at(window, "/accounts/inactive/")
+    look_at(window, "/harbour/accounting/upload/")
+    assert "/accounts/login/" in window.page.url
