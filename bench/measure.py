@@ -69,6 +69,11 @@ def medians(*arms: Callable[[], Any], rounds: int = 3) -> list[float]:
     return [median(seconds) for seconds in taken]
 
 
+def middle(arm: Callable[[], tuple[float, ...]], rounds: int) -> tuple[float, ...]:
+    """The median of each number the arm answers."""
+    return tuple(median(numbers) for numbers in zip(*(arm() for _ in range(rounds)), strict=True))
+
+
 def report(
     name: str,
     value: float,

@@ -1,11 +1,11 @@
 """The shared token buckets: one for each rate limit a package declares, over all workers.
 
-A bucket holds `capacity` calls and refills at `rate`. In any stretch of `per` at most `capacity`
-plus what is refilled can go out, so `rate` is what is left of the bound after the capacity. Short
-bounds keep a small burst and refill fast; a day's bound is mostly burst, because a practice's
-uploads come on a few days of the month and would otherwise trickle.
+A bucket holds as many tokens as the limit allows calls. A token that is taken comes back one
+`per` later, to the next sixtieth of it: so no stretch of `per` ever holds more calls than the
+limit, a practice's few calls of the day go out at once, and a long queue uses the limit in full.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,46 +20,64 @@ from connectors.base.errors import RetryLater
 from connectors.base.protocol import Package, RateLimit, Scope
 from interfaces.models import RateBucket
 
-SHORT = timedelta(hours=1)
-SHORT_BURST = 0.2
-LONG_BURST = 0.8
-# All buckets are looked at before any is touched: a call that waits for one takes from none.
-LEVEL = """
+# Into how many slots a limit's time is divided; a slot's tokens come back together.
+SLOTS = 60
+# A stretch of `per` that begins in the middle of a slot reaches into one slot more.
+COUNTED = SLOTS + 1
+# COUNTED stands for the number above. Slots of the future, which a clock that was set back has
+# left, count as taken now.
+SPENT = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
-local function level(key, capacity, rate)
-  local saved = redis.call('HMGET', key, 'tokens', 'at')
-  local tokens, at = tonumber(saved[1] or capacity), tonumber(saved[2] or now)
-  return math.min(capacity, tokens + math.max(0, now - at) * rate)
+local function spent(key, length)
+  local slot, total, oldest = math.floor(now / length), 0, nil
+  local saved = redis.call('HGETALL', key)
+  for i = 1, #saved, 2 do
+    local at, count = tonumber(saved[i]), tonumber(saved[i + 1])
+    if at <= slot - COUNTED then
+      redis.call('HDEL', key, saved[i])
+    else
+      if at > slot then
+        redis.call('HDEL', key, saved[i])
+        redis.call('HINCRBY', key, string.format('%.0f', slot), count)
+        at = slot
+      end
+      total = total + count
+      if oldest == nil or at < oldest then oldest = at end
+    end
+  end
+  return total, slot, oldest
 end
-local function keep(key, capacity, rate, tokens)
-  tokens = string.format('%.9f', tokens)
-  redis.call('HSET', key, 'tokens', tokens, 'at', string.format('%.6f', now))
-  redis.call('EXPIRE', key, math.ceil(capacity / rate) + 1)
+local function spend(key, length, slot, count)
+  redis.call('HINCRBY', key, string.format('%.0f', slot), count)
+  redis.call('EXPIRE', key, math.ceil(length * (COUNTED + 1)))
 end
 """
+# All buckets are looked at before any is touched: a call that waits for one takes from none.
 TAKE = (
-    LEVEL
+    SPENT
     + """
-local wait, levels = 0, {}
+local wait, slots = 0, {}
 for i, key in ipairs(KEYS) do
-  local capacity, rate = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
-  levels[i] = level(key, capacity, rate)
-  if levels[i] < 1 then wait = math.max(wait, (1 - levels[i]) / rate, 0.001) end
+  local calls, length = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  local total, slot, oldest = spent(key, length)
+  slots[i] = slot
+  if total >= calls then
+    wait = math.max(wait, (oldest + COUNTED) * length - now, 0.001)
+  end
 end
-for i, key in ipairs(KEYS) do
-  local left = levels[i]
-  if wait == 0 then left = left - 1 end
-  keep(key, tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i]), left)
+if wait == 0 then
+  for i, key in ipairs(KEYS) do spend(key, tonumber(ARGV[2 * i]), slots[i], 1) end
 end
 return string.format('%.6f', wait)
 """
 )
 LOWER = (
-    LEVEL
+    SPENT
     + """
-local capacity, rate, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-keep(KEYS[1], capacity, rate, math.min(level(KEYS[1], capacity, rate), most))
+local calls, length, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local total, slot = spent(KEYS[1], length)
+if calls - total > most then spend(KEYS[1], length, slot, calls - total - most) end
 return 0
 """
 )
@@ -67,25 +85,21 @@ return 0
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """One rate limit as it is kept."""
+    """One rate limit as it is kept; `slot` is the length of one in seconds."""
 
     name: str
     key: str
-    capacity: int
-    rate: float
+    calls: int
+    slot: float
 
 
 def bucket_of(limit: RateLimit, *, package: Package, interface_id: int) -> Bucket:
     """The bucket of a limit: one per interface, or one for the whole package."""
-    share = SHORT_BURST if limit.per < SHORT else LONG_BURST
-    capacity = max(1, int(limit.calls * share))
     key = f"rate:{package.key}:{limit.name}"
     if limit.scope is Scope.INTERFACE:
         key += f":{interface_id}"
-    # One more than what the capacity leaves: the refill of a whole `per` is never quite complete
-    # within it, and a bound of one call must refill at all.
-    rate = (limit.calls - capacity + 1) / limit.per.total_seconds()
-    return Bucket(name=limit.name, key=key, capacity=capacity, rate=rate)
+    slot = limit.per.total_seconds() / SLOTS
+    return Bucket(name=limit.name, key=key, calls=limit.calls, slot=slot)
 
 
 class SharedLimiter:
@@ -136,53 +150,70 @@ class _Rows:
 
     def take(self, buckets: Sequence[Bucket]) -> float:
         with transaction.atomic():
-            rows, now = _locked(buckets), time.time()
-            levels = {one.key: _level(one, rows[one.key], now) for one in buckets}
-            wait = max(
-                (1 - levels[one.key]) / one.rate if levels[one.key] < 1 else 0.0 for one in buckets
-            )
-            for key, row in rows.items():
-                row.tokens = levels[key] if wait else levels[key] - 1
-                row.updated_at = now
-            RateBucket.objects.bulk_update(rows.values(), ["tokens", "updated_at"])
+            now = time.time()
+            rows = _locked(buckets, now)
+            wait = max(_wait(one, rows[one.key].spent, now) for one in buckets)
+            for one in buckets if wait == 0 else ():
+                _spend(rows[one.key], _slot(one, now), 1)
+            RateBucket.objects.bulk_update(rows.values(), ["spent"])
         return wait
 
     def lower(self, bucket: Bucket, most: int) -> None:
         with transaction.atomic():
-            row, now = _locked([bucket])[bucket.key], time.time()
-            row.tokens = min(_level(bucket, row, now), float(most))
-            row.updated_at = now
-            row.save(update_fields=["tokens", "updated_at"])
+            now = time.time()
+            row = _locked([bucket], now)[bucket.key]
+            too_many = bucket.calls - sum(row.spent.values()) - most
+            if too_many > 0:
+                _spend(row, _slot(bucket, now), too_many)
+                row.save(update_fields=["spent"])
 
 
-def _locked(buckets: Sequence[Bucket]) -> dict[str, RateBucket]:
-    """The rows, made full where absent, locked in the order of their names."""
+def _locked(buckets: Sequence[Bucket], now: float) -> dict[str, RateBucket]:
+    """The rows, made where absent, locked in the order of their names, without what came back."""
     RateBucket.objects.bulk_create(
-        (RateBucket(name=one.key, tokens=one.capacity, updated_at=time.time()) for one in buckets),
-        ignore_conflicts=True,
+        (RateBucket(name=one.key) for one in buckets), ignore_conflicts=True
     )
     keys = [one.key for one in buckets]
     rows = RateBucket.objects.select_for_update().filter(name__in=keys).order_by("name")
-    return {row.name: row for row in rows}
+    found = {row.name: row for row in rows}
+    for one in buckets:
+        row, slot = found[one.key], _slot(one, now)
+        spent, row.spent = row.spent, {}
+        for at, count in spent.items():
+            if int(at) > slot - COUNTED:
+                _spend(row, min(int(at), slot), count)
+    return found
 
 
-def _level(bucket: Bucket, row: RateBucket, now: float) -> float:
-    # A clock set back refills nothing, and does not stop the refill either.
-    return min(bucket.capacity, row.tokens + max(0.0, now - row.updated_at) * bucket.rate)
+def _slot(bucket: Bucket, now: float) -> int:
+    return math.floor(now / bucket.slot)
+
+
+def _spend(row: RateBucket, slot: int, count: int) -> None:
+    row.spent[str(slot)] = row.spent.get(str(slot), 0) + count
+
+
+def _wait(bucket: Bucket, spent: Mapping[str, int], now: float) -> float:
+    """Seconds until a token is back; 0 when one is there."""
+    if sum(spent.values()) < bucket.calls:
+        return 0.0
+    back = (min(int(at) for at in spent) + COUNTED) * bucket.slot
+    return max(back - now, 0.001)
 
 
 class _Redis:
     """The buckets in Redis, by its clock, each step one script and so indivisible."""
 
     def take(self, buckets: Sequence[Bucket]) -> float:
-        numbers = [number for one in buckets for number in (one.capacity, one.rate)]
+        numbers = [number for one in buckets for number in (one.calls, one.slot)]
         return float(self._run(TAKE, [one.key for one in buckets], numbers))
 
     def lower(self, bucket: Bucket, most: int) -> None:
-        self._run(LOWER, [bucket.key], [bucket.capacity, bucket.rate, most])
+        self._run(LOWER, [bucket.key], [bucket.calls, bucket.slot, most])
 
     def _run(self, script: str, keys: Sequence[str], numbers: Sequence[float]) -> bytes:
         try:
+            script = script.replace("COUNTED", str(COUNTED))
             answer: bytes = client().eval(script, len(keys), *keys, *numbers)
         except redis.RedisError:
             raise RetryLater(

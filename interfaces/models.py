@@ -252,11 +252,11 @@ class Lane(models.Model):
 
 
 class RateBucket(models.Model):
-    """What is left of one rate limit, where no Redis keeps it. Holds no practice's data."""
+    """One rate limit's bucket, where no Redis keeps it. Holds no practice's data."""
 
     name = models.CharField(max_length=120, primary_key=True)
-    tokens = models.FloatField()
-    updated_at = models.FloatField()
+    # How many tokens were taken in which slot of time; see `interfaces.limits`.
+    spent = models.JSONField(default=dict)
 
     def __str__(self) -> str:
         return self.name

@@ -189,8 +189,7 @@ class Migration(migrations.Migration):
             name="RateBucket",
             fields=[
                 ("name", models.CharField(max_length=120, primary_key=True, serialize=False)),
-                ("tokens", models.FloatField()),
-                ("updated_at", models.FloatField()),
+                ("spent", models.JSONField(default=dict)),
             ],
         ),
         migrations.CreateModel(
