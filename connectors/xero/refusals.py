@@ -73,7 +73,7 @@ KNOWN = [
         next_step="Choose another account, or restore this one in Xero, then retry.",
     ),
     Known(
-        fragment=r"TaxType code '?(?P<tax>[^' ]*)'? cannot be used with account"
+        fragment=r"TaxType code '?(?P<tax>[^']+?)'? cannot be used with account"
         r" code '?(?P<account>[^' .]*)",
         code="tax_not_for_account",
         field="tax_code",
@@ -81,7 +81,7 @@ KNOWN = [
         next_step="Choose a tax code that fits the account: for sales, one on income.",
     ),
     Known(
-        fragment=r"TaxType code '?(?P<tax>[^' ]*)'? does not exist or cannot be used",
+        fragment=r"TaxType code '?(?P<tax>[^']+?)'? does not exist or cannot be used",
         code="tax_unknown",
         field="tax_code",
         message="Tax code {tax} is not in Xero, or not for sales.",
@@ -351,7 +351,7 @@ def _texts(entries: Any) -> Iterable[str]:
 
 def _line_of(words: str, lines: Sequence[tuple[int, str, str]]) -> int | None:
     """The first line sent with the codes that the message names."""
-    named = {one.rstrip(".") for one in re.findall(r"[\w.-]+", words)}
+    named = {one.rstrip(".") for one in re.findall(r"[\w.-]+", words)} - {""}
     both = [line for line, account, tax in lines if account in named and tax in named]
     one = [line for line, account, tax in lines if account in named or tax in named]
     return next(iter(both or one), None)
