@@ -3,15 +3,14 @@
 import hashlib
 import re
 import zoneinfo
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
@@ -78,16 +77,14 @@ class PracticeView(APIView):
         headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
         return Response(answer.body, status=answer.status, headers=headers)
 
-    def told(self, tell: Callable[[], dict[str, Any]]) -> Response:
-        """Answer a call that only asks."""
-        with self._there():
-            return Response(tell())
-
-    @contextmanager
-    def _there(self) -> Iterator[None]:
+    def told(
+        self, tell: Callable[[], dict[str, Any]], answer: type[serializers.Serializer[Any]]
+    ) -> Response:
+        """Answer a call that only asks: words in the practice's time zone, moments in UTC."""
         zone = zoneinfo.ZoneInfo(self.practice.time_zone)
         with acting_for(self.practice.pk), timezone.override(zone):
-            yield
+            found = tell()
+        return Response(answer(found).data)
 
     def record(self, action: str, subject: str = "", **detail: Any) -> None:
         """Put into the practice's record what was done with the key."""
@@ -245,7 +242,7 @@ class OneInvoice(PracticeView):
         responses=described.answers(InvoiceAnswer, 404),
     )
     def get(self, request: Request, abtrac_id: str) -> Response:
-        return self.told(lambda: InvoiceAnswer(_found(abtrac_id)).data)
+        return self.told(lambda: _found(abtrac_id), InvoiceAnswer)
 
 
 class Uploads(PracticeView):
@@ -262,7 +259,7 @@ class Uploads(PracticeView):
     )
     def get(self, request: Request) -> Response:
         since, limit = asked(request)
-        return self.told(lambda: UploadsAnswer(_page(since, limit)).data)
+        return self.told(lambda: _page(since, limit), UploadsAnswer)
 
 
 class Nothing(APIView):

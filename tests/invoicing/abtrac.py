@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from copy import copy
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +24,12 @@ class Abtrac:
         self.practice = practice
         self.key, self.secret = make_key(practice=practice, name="Abtrac", actor=None)
         self.browser = Browser()
+
+    def in_another_browser(self) -> "Abtrac":
+        """The same key, for another thread."""
+        twin = copy(self)
+        twin.browser = Browser()
+        return twin
 
     def call(
         self,
