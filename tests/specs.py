@@ -13,12 +13,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
-from openapi_core import OpenAPI
+from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
 
 SPECS = Path(__file__).resolve().parents[2] / "shared" / "specs"
 PUSH_SUBSET = "xero/xero_accounting.push-subset.yaml"
-API = "/api.xro/2.0"
+OFFICIAL = "xero/xero_accounting.yaml"
+IDENTITY = "xero/xero-identity.yaml"
 XERO = "https://api.xero.com"
 
 
@@ -34,10 +35,16 @@ def spec_path(name: str) -> Path:
 
 
 @cache
+def openapi(name: str) -> OpenAPI:
+    """A published description; loading it takes seconds."""
+    published = yaml.load(spec_path(name).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    # The official files write some examples and defaults as text, which a check of them refuses.
+    return OpenAPI.from_dict(published, config=Config(spec_validator_cls=None))
+
+
 def xero_api() -> OpenAPI:
-    """What we may send to Xero and what it answers; loading takes seconds."""
-    text = spec_path(PUSH_SUBSET).read_text(encoding="utf-8")
-    return OpenAPI.from_dict(yaml.load(text, Loader=yaml.CSafeLoader))
+    """What we may send to Xero."""
+    return openapi(PUSH_SUBSET)
 
 
 def validate_xero_request(method: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
@@ -57,15 +64,13 @@ def validate_xero_request(method: str, url: str, headers: Mapping[str, str], bod
             raise AssertionError(f"UnitAmount {amount} has more than four decimals.")
 
 
-def validate_xero_answer(
-    method: str, url: str, answer: bytes, *, status: int = 200, content_type: str
-) -> None:
-    """Raise AssertionError unless Xero's published description has such an answer."""
+def validate_xero_answer(method: str, url: str, answer: bytes, *, name: str = OFFICIAL) -> None:
+    """Raise AssertionError unless a published description has such a successful JSON answer."""
     request = _request(method, url, {}, b"")
-    response = MockResponse(answer, status_code=status, content_type=content_type.split(";")[0])
+    response = MockResponse(answer, status_code=200, content_type="application/json")
     try:
         with _no_sign_in():
-            xero_api().validate_response(request, response)
+            openapi(name).validate_response(request, response)
     except Exception as error:
         raise AssertionError(f"{method} {url}: {_reason(error)}\n{answer[:2000]!r}") from error
 
