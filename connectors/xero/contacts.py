@@ -1,5 +1,6 @@
 """Contacts: created once, matched afterwards, never overwritten."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
@@ -16,6 +17,8 @@ from connectors.xero.wire import LABEL, folded, quoted, records, remote_id, text
 PLACE = Place(path="/Contacts", plural="Contacts", known_by="Name")
 ID = "ContactID"
 SHOWN_AT = "/Contacts/View/"
+# Numbers that may stand in a path; a slash would make it another one.
+PATH_SAFE = re.compile(r"[\w .-]*\w")
 # A contact may be merged into one that was merged in turn.
 MERGES = 5
 
@@ -100,16 +103,22 @@ def _candidates(books: Books, contact: Contact, matching: Matching) -> list[Reco
 
 
 def _numbered(books: Books, number: str) -> list[Record]:
-    answer = books.http.read_or_none(f"{PLACE.path}/{quote(number, safe='')}")
+    if not PATH_SAFE.fullmatch(number):
+        return _filtered(books, "ContactNumber", number)
+    answer = books.http.read_or_none(f"{PLACE.path}/{quote(number)}")
     return records(answer.get(PLACE.plural)) if isinstance(answer, dict) else []
 
 
 def _named(books: Books, name: str) -> list[Record]:
+    return _filtered(books, "Name", name)
+
+
+def _filtered(books: Books, field: str, value: str) -> list[Record]:
     try:
-        which = {"where": f"Name=={quoted(name)}"}
+        which = {"where": f"{field}=={quoted(value)}"}
     except ValueError:
-        # Such a name cannot be written in a filter; the search is wider, the comparison is ours.
-        which = {"searchTerm": name}
+        # It cannot be written in a filter; the search is wider, the comparison is ours.
+        which = {"searchTerm": value}
     listing = books.whole_list(PLACE.path, PLACE.plural, ID, includeArchived=True, **which)
     return listing.records
 

@@ -15,6 +15,7 @@ from connectors.xero.standin_ledger import Organisation
 from tests import specs
 from tests.connectors import samples
 from tests.connectors.rehearsal import Kept, SignedIn
+from tests.connectors.xero.conftest import API
 from tests.connectors.xero.rehearsal import Rehearsal
 
 
@@ -23,7 +24,7 @@ def test_our_requests_can_be_judged() -> None:
     with pytest.raises(AssertionError):
         specs.validate_xero_request(
             "PUT",
-            f"https://api.xero.com{specs.API}/Invoices",
+            f"https://api.xero.com{API}/Invoices",
             {"xero-tenant-id": "t", "Content-Type": "application/json"},
             b'{"Invoices": [{"Type": "ACCREC"}]}',
         )

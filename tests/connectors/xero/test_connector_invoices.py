@@ -423,10 +423,7 @@ def test_answers_are_matched_by_number_and_else_by_position(
 
 def test_an_invoice_that_xero_renumbered_is_told(xero: Rehearsal) -> None:
     invoice = ready(xero)
-    body = {
-        "Invoices": [{"InvoiceNumber": "INV-0007", "InvoiceID": GONE, "Total": Decimal("1595.63")}]
-    }
-    body["Invoices"][0]["Total"] = 1595.63
+    body = {"Invoices": [{"InvoiceNumber": "INV-0007", "InvoiceID": GONE, "Total": 1595.63}]}
     xero.standin.script(*xero.creates["invoices"], fault=Answer(200, body))
     [outcome] = post(xero, invoice)
     assert (outcome.number, outcome.remote_id) == ("INV-0007", GONE)
