@@ -20,6 +20,7 @@ SPECS = Path(__file__).resolve().parents[2] / "shared" / "specs"
 PUSH_SUBSET = "xero/xero_accounting.push-subset.yaml"
 OFFICIAL = "xero/xero_accounting.yaml"
 IDENTITY = "xero/xero-identity.yaml"
+API = "/api.xro/2.0"
 XERO = "https://api.xero.com"
 
 
