@@ -129,8 +129,9 @@ def _matched(
     by_name = [one for one in candidates if folded(text(one, "Name")) == folded(contact.name)]
     if matching is not Matching.NUMBER:
         return _chosen(books, contact, by_name, by="name")
+    number = contact.number.casefold()
     by_number = [
-        one for one in candidates if contact.number and text(one, "ContactNumber") == contact.number
+        one for one in candidates if number and text(one, "ContactNumber").casefold() == number
     ]
     if by_number:
         return _chosen(books, contact, by_number, by="number")
@@ -169,7 +170,7 @@ def _linked(books: Books, contact: Contact, record: Record, *, by: str) -> Found
     if by == "number" or matching is not Matching.NUMBER:
         return _posted(books, contact, record, ())
     number = text(record, "ContactNumber")
-    if number and number != contact.number:
+    if number and number.casefold() != contact.number.casefold():
         return _conflict(
             books,
             contact,
