@@ -15,6 +15,8 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from connectors.base.errors import RetryLater
 from connectors.base.protocol import Limits, Package, RateLimit, Scope
@@ -267,7 +269,8 @@ def test_an_unreachable_redis_holds_calls_back_and_says_so(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.EMBEDDED = False
-    nowhere = redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=1)
+    at_once = Retry(NoBackoff(), 0)
+    nowhere = redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=1, retry=at_once)
     monkeypatch.setattr(limits, "client", lambda: nowhere)
     one = limiter(package_of(rate(60, MINUTE)))
     for ask in (one.acquire, lambda: one.observe({"60 in 0:01:00": 1})):
