@@ -1,15 +1,17 @@
 """Creating several things in one call: one answer for each, whatever Xero makes of the call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from connectors.base.documents import Key
 from connectors.base.errors import OutcomeUnknown, Rejected
+from connectors.base.protocol import Outcome
 from connectors.xero.books import Books, after_a_write
 from connectors.xero.refusals import ElementsRefused, refusal
 from connectors.xero.wire import LABEL, records, text
 
+Thing = TypeVar("Thing")
 Record = Mapping[str, Any]
 Answered = dict[Key, Record | Rejected]
 
@@ -66,6 +68,20 @@ def create(books: Books, place: Place, new: Sequence[New], *, call_key: str) -> 
             **create(books, place, new[:half], call_key=f"{call_key}a"),
             **create(books, place, new[half:], call_key=f"{call_key}b"),
         }
+
+
+def one_by_one(
+    things: Sequence[Thing], create_one: Callable[[Thing, str], Outcome], *, call_key: str
+) -> list[Outcome]:
+    """What Xero takes one a call: each with a key of its own."""
+    outcomes: list[Outcome] = []
+    for place, thing in enumerate(things):
+        if place == 0:
+            outcomes.append(create_one(thing, call_key))
+        else:
+            with after_a_write():
+                outcomes.append(create_one(thing, f"{call_key}.{place}"))
+    return outcomes
 
 
 def match(place: Place, new: Sequence[New], elements: Sequence[Record]) -> dict[Key, Record]:

@@ -9,7 +9,7 @@ from connectors.base.documents import Allocation, Attachment, Key, Posted
 from connectors.base.errors import OutcomeUnknown, Rejected
 from connectors.base.protocol import Found, Outcome
 from connectors.xero.books import Books
-from connectors.xero.creating import Record
+from connectors.xero.creating import Record, one_by_one
 from connectors.xero.refusals import NOT_FOUND, of_one, refusal
 from connectors.xero.sales import CREDIT_NOTES, INVOICES
 from connectors.xero.wire import LABEL, money, number, records, remote_id, text
@@ -32,10 +32,9 @@ def post_allocations(
     books: Books, allocations: Sequence[Allocation], *, call_key: str
 ) -> list[Outcome]:
     """Set each against its invoice. An allocation has no number, so the note is read first."""
-    return [
-        _allocate(books, one, call_key=f"{call_key}.{place}" if place else call_key)
-        for place, one in enumerate(allocations)
-    ]
+    return one_by_one(
+        allocations, lambda one, key: _allocate(books, one, call_key=key), call_key=call_key
+    )
 
 
 def _allocate(books: Books, allocation: Allocation, *, call_key: str) -> Outcome:
@@ -144,10 +143,9 @@ def post_attachments(
     books: Books, attachments: Sequence[Attachment], *, call_key: str
 ) -> list[Outcome]:
     """Attach each. The same name replaces what was there, so a repetition is harmless."""
-    return [
-        _attach(books, one, call_key=f"{call_key}.{place}" if place else call_key)
-        for place, one in enumerate(attachments)
-    ]
+    return one_by_one(
+        attachments, lambda one, key: _attach(books, one, call_key=key), call_key=call_key
+    )
 
 
 def _attach(books: Books, attachment: Attachment, *, call_key: str) -> Outcome:

@@ -7,7 +7,7 @@ from connectors.base.documents import Conflict, Job, Key, Posted
 from connectors.base.errors import OutcomeUnknown, Rejected
 from connectors.base.protocol import Found, Outcome
 from connectors.xero.books import Books, after_a_write
-from connectors.xero.creating import Record
+from connectors.xero.creating import Record, one_by_one
 from connectors.xero.mapping import OPTION_LENGTH, Preferences
 from connectors.xero.refusals import of_one, refusal
 from connectors.xero.wire import LABEL, records, remote_id, text
@@ -35,14 +35,9 @@ def post(books: Books, jobs: Sequence[Job], *, call_key: str) -> list[Outcome]:
     category = _category(books)
     if category is None:
         return [_no_category(books) for _ in jobs]
-    outcomes: list[Outcome] = []
-    for place, job in enumerate(jobs):
-        if place:
-            with after_a_write():
-                outcomes.append(_post(books, category, job, call_key=f"{call_key}.{place}"))
-        else:
-            outcomes.append(_post(books, category, job, call_key=call_key))
-    return outcomes
+    return one_by_one(
+        jobs, lambda job, key: _post(books, category, job, call_key=key), call_key=call_key
+    )
 
 
 def _post(books: Books, category: Record, job: Job, *, call_key: str) -> Outcome:
