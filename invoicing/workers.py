@@ -35,8 +35,8 @@ class Embedded:
         self.thread.join(seconds)
 
 
-def start() -> Embedded:
-    """Start both; returns once the worker consumes."""
+def start(*, sweep: bool = True) -> Embedded:
+    """Start both; returns once the worker consumes. Without `sweep` only the doorbell wakes it."""
     lane.stopping.clear()
     ready = threading.Event()
     worker = _Worker(ready, app=current_app, pool="solo", loglevel=logging.WARNING)
@@ -45,7 +45,8 @@ def start() -> Embedded:
     if not ready.wait(30):
         raise RuntimeError("The worker inside this process did not start within 30 seconds.")
     scheduler = Service(current_app, scheduler_cls=Scheduler)
-    threading.Thread(target=scheduler.start, name="scheduler", daemon=True).start()
+    if sweep:
+        threading.Thread(target=scheduler.start, name="scheduler", daemon=True).start()
     log.info("worker and scheduler run in this process")
     return Embedded(worker=worker, thread=thread, scheduler=scheduler)
 

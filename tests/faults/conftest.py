@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,8 @@ from tests.factories import make_client, make_invoice, make_member, make_office,
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ORGANISATION = "Harbour Architects Ltd"
+# Only ends a broken test; nothing is proven by it.
+PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -95,21 +98,28 @@ class Firm:
         if all(one.poll() is not None for one in self.workers):
             rows.filter(lease_until__isnull=False).update(lease_until=past)
 
-    def worker(self, *, kill_at: str = "", stop_at: str = "") -> subprocess.Popen[str]:
-        """A worker process that takes one turn, and is killed or stopped on the way."""
-        environment = {
-            **os.environ,
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to reach this Xero, without waiting between tries."""
+        return {
             "DJANGO_SETTINGS_MODULE": "abtrac_link.settings",
             "PYTHONPATH": str(ROOT),
-            "TEST_DATABASE": self.database,
             "XERO_CLIENT_ID": self.xero.client_id,
             "XERO_CLIENT_SECRET": self.xero.client_secret,
             "XERO_READ_TIMEOUT": "2",
             "UPLOAD_SETTLE_SECONDS": "0",
             "UPLOAD_LOOKUP_SECONDS": "0,0,0,0,0,0",
+            **{f"XERO_{name.upper()}_URL": url for name, url in self.xero.endpoints.items()},
+        }
+
+    def worker(self, *, kill_at: str = "", stop_at: str = "") -> subprocess.Popen[str]:
+        """A worker process that takes one turn, and is killed or stopped on the way."""
+        environment = {
+            **os.environ,
+            **self.environment,
+            "TEST_DATABASE": self.database,
             "KILL_AT": kill_at,
             "STOP_AT": stop_at,
-            **{f"XERO_{name.upper()}_URL": url for name, url in self.xero.endpoints.items()},
         }
         worker = subprocess.Popen(
             [
@@ -212,3 +222,16 @@ def connect(practice: Practice, xero: XeroStandIn, user: User, name: str = "Xero
                 else Path(str(connection.settings_dict["NAME"])).resolve()
             ),
         )
+
+
+def at_it(xero: XeroStandIn) -> bool:
+    """Whether a write has reached Xero and is not answered yet."""
+    return any(one.method == "PUT" and one.status is None for one in xero.requests)
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    """Wait until it has happened, which is certain; the bound only ends a broken test."""
+    ends = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < ends, "It never happened."
+        time.sleep(0.02)

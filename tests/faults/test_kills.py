@@ -2,8 +2,6 @@
 
 import signal
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,12 +9,11 @@ import pytest
 from connectors.base.standin import Hold
 from connectors.xero.standin import XeroStandIn
 from invoicing.uploads import killpoints
-from tests.faults.conftest import Firm
+from tests.faults.conftest import PATIENCE, Firm, at_it, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PUT_INVOICES = r"/api\.xro/2\.0/Invoices"
-PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -137,20 +134,7 @@ def test_a_contact_whose_worker_was_killed_is_created_once(firm: Firm) -> None:
     ]
 
 
-def at_it(xero: XeroStandIn) -> bool:
-    """Whether a write has reached Xero and is not answered yet."""
-    return any(one.method == "PUT" and one.status is None for one in xero.requests)
-
-
 def stopped(pid: int) -> bool:
     """Whether the process has been stopped by its own hand."""
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
     return stat.rsplit(")", 1)[1].split()[0] == "T"
-
-
-def wait_for(happened: Callable[[], bool]) -> None:
-    """Wait until it has happened, which is certain; the bound only ends a broken test."""
-    ends = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < ends, "It never happened."
-        time.sleep(0.02)

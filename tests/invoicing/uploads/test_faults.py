@@ -370,6 +370,7 @@ def test_with_add_clients_off_an_unknown_contact_is_refused_in_words(
     desk.upload(invoice)
     desk.work()
     assert "has no contact “Harbour View Trust”" in desk.of(invoice).reason
+    assert "turn “Add clients” on" in desk.of(invoice).next_step
     assert books.posts == []
 
 
