@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from connectors.base.protocol import Found, Outcome, PushesJobs
 from interfaces.models import AccountingInterface
 from invoicing import documents
 from invoicing.models import ContactLink, InvoiceLine, InvoicePdf, JobLink, Upload
-from invoicing.uploads.states import State
+from invoicing.uploads.states import FAILED
 
 Kind = Upload.Kind
 
@@ -198,65 +199,91 @@ def contact_ids(uploads: Sequence[Upload]) -> dict[int, str]:
     return found
 
 
-def blocked_by(uploads: Sequence[Upload]) -> dict[int, str]:
-    """For invoices whose contact or job is not there and not coming either: why, in words."""
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Why a document cannot go, and what somebody must do first."""
+
+    field: str
+    reason: str
+    next_step: str
+
+
+def blocked_by(uploads: Sequence[Upload]) -> dict[int, Block]:
+    """For invoices whose contact or job is not there and not coming either: why, by upload."""
     return {**_job_blocks(uploads), **_contact_blocks(uploads)}
 
 
-def _contact_blocks(uploads: Sequence[Upload]) -> dict[int, str]:
+def _contact_blocks(uploads: Sequence[Upload]) -> dict[int, Block]:
     linked = contact_ids(uploads)
     stuck = {
-        (one.interface_id, one.client_id, one.contact_name): one.reason
+        (one.interface_id, one.client_id, one.contact_name): one
         for one in Upload.objects.filter(
             kind=Kind.CONTACT,
-            state__in=[State.REFUSED, State.NEEDS_PERSON],
+            state__in=FAILED,
             client__in={one.invoice.client_id for one in uploads if one.invoice},
         ).order_by("pk")
     }
-    reasons = {}
+    blocks = {}
     for one in uploads:
         if one.invoice is None or one.pk in linked:
             continue
-        name = documents.link_name(one.interface, one.document["contact"]["name"])
-        reasons[one.pk] = stuck.get(
-            (one.interface_id, one.invoice.client_id, name),
-            f"{one.document['contact']['name']} is not linked to a contact"
-            f" in {one.interface.package.label}.",
-        )
-    return reasons
+        name = one.document["contact"]["name"]
+        link = documents.link_name(one.interface, name)
+        failed = stuck.get((one.interface_id, one.invoice.client_id, link))
+        label = one.interface.package.label
+        reason = failed.reason if failed else f"{name} is not linked to a contact in {label}."
+        blocks[one.pk] = _block("contact", reason, failed)
+    return blocks
 
 
-def _job_blocks(uploads: Sequence[Upload]) -> dict[int, str]:
+def _job_blocks(uploads: Sequence[Upload]) -> dict[int, Block]:
     """Without their job the invoices would arrive incomplete, and nobody would be told."""
-    jobs_of: dict[int, set[int]] = {}
-    for one in uploads:
-        if one.invoice and one.invoice.job_id:
-            jobs_of.setdefault(one.pk, set()).add(one.invoice.job_id)
-    pairs = InvoiceLine.objects.filter(invoice__uploads__in=uploads, job__isnull=False).values_list(
-        "invoice__uploads", "job_id"
-    )
-    for upload_id, job_id in pairs:
-        jobs_of.setdefault(upload_id, set()).add(job_id)
+    jobs_of = _jobs_of([one for one in uploads if sends_jobs(one.interface)])
     wanted = set().union(*jobs_of.values()) if jobs_of else set()
     if not wanted:
         return {}
     linked = set(JobLink.objects.filter(job__in=wanted).values_list("interface_id", "job_id"))
-    failed = {
-        (one.interface_id, one.job_id): f"Job {one.job}: {one.reason}"
-        for one in Upload.objects.filter(
-            kind=Kind.JOB, state__in=[State.REFUSED, State.NEEDS_PERSON], job__in=wanted
-        )
+    stuck = {
+        (one.interface_id, one.job_id): one
+        for one in Upload.objects.filter(kind=Kind.JOB, state__in=FAILED, job__in=wanted)
         .select_related("job")
         .order_by("pk")
         if (one.interface_id, one.job_id) not in linked
     }
-    reasons = {}
+    blocks = {}
     for one in uploads:
-        stuck = [failed.get((one.interface_id, job)) for job in sorted(jobs_of.get(one.pk, ()))]
-        words = [reason for reason in stuck if reason]
-        if words and sends_jobs(one.interface):
-            reasons[one.pk] = "\n".join(words)
-    return reasons
+        failed = next(
+            (
+                stuck[(one.interface_id, job)]
+                for job in sorted(jobs_of.get(one.pk, ()))
+                if (one.interface_id, job) in stuck
+            ),
+            None,
+        )
+        if failed:
+            blocks[one.pk] = _block("job", f"Job {failed.job}: {failed.reason}", failed)
+    return blocks
+
+
+def _jobs_of(uploads: Sequence[Upload]) -> dict[int, set[int]]:
+    """The jobs that each upload's invoice and lines name."""
+    found: dict[int, set[int]] = {}
+    for one in uploads:
+        if one.invoice and one.invoice.job_id:
+            found.setdefault(one.pk, set()).add(one.invoice.job_id)
+    pairs = InvoiceLine.objects.filter(invoice__uploads__in=uploads, job__isnull=False).values_list(
+        "invoice__uploads", "job_id"
+    )
+    for upload_id, job_id in pairs:
+        found.setdefault(upload_id, set()).add(job_id)
+    return found
+
+
+def _block(field: str, reason: str, failed: Upload | None) -> Block:
+    first = failed.next_step if failed else ""
+    if not first:
+        first = f"Settle the {field} first, then retry this invoice."
+    return Block(field=field, reason=reason, next_step=first)
 
 
 def sends_jobs(interface: AccountingInterface) -> bool:

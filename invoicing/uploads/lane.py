@@ -176,11 +176,11 @@ class Turn:
 
     def _refuse_stuck(self, uploads: Sequence[Upload]) -> list[Upload]:
         """Documents whose contact or job will not come: they cannot go either, and say why."""
-        reasons = kinds.blocked_by([one for one in uploads if one.kind in DOCUMENTS])
-        stuck = [one for one in uploads if one.pk in reasons]
+        blocks = kinds.blocked_by([one for one in uploads if one.kind in DOCUMENTS])
+        stuck = [one for one in uploads if one.pk in blocks]
         for one in stuck:
-            one.reason, one.field = reasons[one.pk], "contact"
-            one.next_step = "Settle that first, then retry this invoice."
+            block = blocks[one.pk]
+            one.reason, one.field, one.next_step = block.reason, block.field, block.next_step
         if stuck:
             states.move(stuck, State.REFUSED, fields=("reason", "field", "next_step"))
             outcomes.finish_batches(stuck)

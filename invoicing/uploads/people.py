@@ -18,11 +18,10 @@ from invoicing.uploads.enqueue import (
     jobs_for,
     why_not,
 )
-from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING, State
+from invoicing.uploads.states import DOCUMENTS, FAILED, LIVE, MOVING, State
 from offices.models import User
 
 Kind = Upload.Kind
-FAILED = (State.REFUSED, State.NEEDS_PERSON)
 
 
 class CannotLink(Exception):

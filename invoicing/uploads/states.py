@@ -38,6 +38,8 @@ MOVES: Mapping[str, frozenset[str]] = {
 DOCUMENTS = (Upload.Kind.INVOICE, Upload.Kind.CREDIT_NOTE)
 # Still on their way.
 MOVING = (State.QUEUED, State.CLAIMED, State.SENDING, State.UNKNOWN)
+# Somebody must do something.
+FAILED = (State.REFUSED, State.NEEDS_PERSON)
 # Such an invoice is not offered again.
 LIVE = (*MOVING, State.SENT, State.NEEDS_PERSON)
 # Only the holder of the lane may move these.
