@@ -97,7 +97,7 @@ class Calls:
             self._not_executed(uploads, error, after=error.after or CONGESTED, counts=False)
             return
         self._health(healthy=False)
-        self._not_executed(uploads, error, after=error.after, counts=True)
+        self._not_executed(uploads, error, after=error.after or None, counts=True)
 
     def _not_executed(
         self,

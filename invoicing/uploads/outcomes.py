@@ -129,7 +129,7 @@ def postpone(
         one.generation += 1
         one.waiting_since = one.waiting_since or moment
         one.reason = reason
-        one.due = moment + (after or _step(one.tries))
+        one.due = moment + (_step(one.tries) if after is None else after)
         old = (moment - one.waiting_since).total_seconds()
         (given_up if old > settings.UPLOAD_GIVE_UP_SECONDS else waiting).append(one)
         earliest = min(earliest, one.due)

@@ -256,7 +256,10 @@ def test_after_five_days_of_outage_a_person_is_asked(known: Desk, books: Books) 
     assert upload.next_step
 
 
-def test_lost_consent_keeps_everything_and_goes_on_by_itself(known: Desk, books: Books) -> None:
+def test_lost_consent_keeps_everything_and_goes_on_by_itself(
+    known: Desk, books: Books, settings: Any
+) -> None:
+    settings.UPLOAD_RETRY_SECONDS = [600]  # the consent is all it waits for
     invoices = [known.invoice() for _ in range(2)]
     known.upload(*invoices)
     books.script = [till.failing(NeedsReconnect("Till has signed us out."))]
