@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Self
 
 import requests
@@ -154,7 +155,7 @@ def _session(package: Package) -> OAuth2Session:
                 f"{package.key.upper()}_{part.upper()} is not set on this server, so"
                 f" {package.label} cannot be connected yet."
             )
-    return OAuth2Session(
+    session = OAuth2Session(
         client_id=app["client_id"],
         client_secret=app["client_secret"],
         token_endpoint_auth_method="client_secret_basic",  # noqa: S106 - a method's name
@@ -162,6 +163,16 @@ def _session(package: Package) -> OAuth2Session:
         redirect_uri=redirect_uri(package),
         code_challenge_method="S256" if oauth_of(package).pkce else None,
     )
+    for answer in ("access_token_response", "refresh_token_response"):
+        session.register_compliance_hook(answer, _stop_at_429)
+    return session
+
+
+def _stop_at_429(response: requests.Response) -> requests.Response:
+    """Authlib would read it as a token that is incomplete, and lose how long to wait."""
+    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        response.raise_for_status()
+    return response
 
 
 def _url(package: Package, place: tuple[str, str]) -> str:
@@ -174,17 +185,23 @@ def _ask(package: Package, call: Callable[[], Any]) -> Any:
     try:
         return call()
     except OAuthError as error:
-        raise _refusal(package, str(error.error or "unknown")) from None
+        raise _refusal(package, _code(error.error)) from None
     except requests.HTTPError as error:
         raise _not_now(package, error.response) from None
     except requests.RequestException as error:
         raise _no_answer(package, type(error).__name__) from None
-    except ValueError:
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        # Authlib takes it for granted that the answer is an object with numbers where due.
         raise _no_answer(package, "unreadable") from None
 
 
+def _code(error: Any) -> str:
+    """The refusal's code, fit for one line of a log."""
+    return "".join(one for one in str(error or "unknown") if one.isprintable())[:60]
+
+
 def _refusal(package: Package, error: str) -> ConnectorError:
-    log.warning("sign-in refused package=%s error=%s", package.key, error[:60])
+    log.warning("sign-in refused package=%s error=%s", package.key, error)
     if error == "invalid_grant":
         return OAuthRefused(f"{package.label} no longer accepts the saved sign-in.", error=error)
     if error in {"invalid_client", "unauthorized_client"}:
@@ -193,11 +210,11 @@ def _refusal(package: Package, error: str) -> ConnectorError:
             f"{package.label} does not accept this server's app details ({variable} and"
             f" {package.key.upper()}_CLIENT_SECRET). Your own sign-in is not affected."
         )
-    return RetryLater(f"{package.label}'s sign-in service refused the request ({error[:60]}).")
+    return RetryLater(f"{package.label}'s sign-in service refused the request ({error}).")
 
 
 def _not_now(package: Package, response: requests.Response) -> RetryLater:
-    if response.status_code != 429:
+    if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
         return _no_answer(package, f"http {response.status_code}")
     seconds = response.headers.get("Retry-After", "")
     after = timedelta(seconds=min(int(seconds), LONGEST_WAIT)) if seconds.isdecimal() else None
@@ -213,4 +230,7 @@ def _no_answer(package: Package, reason: str) -> RetryLater:
 def _tokens(package: Package, answer: Mapping[str, Any]) -> Tokens:
     if not isinstance(answer.get("access_token"), str) or not answer["access_token"]:
         raise _no_answer(package, "no access token")
-    return Tokens.of(answer)
+    try:
+        return Tokens.of(answer)
+    except (ValueError, TypeError, OverflowError):
+        raise _no_answer(package, "no time of expiry") from None

@@ -132,7 +132,9 @@ class LedgerServer:
             return _json(401, {"error": "invalid_client"})
         step = self.script.pop(0) if self.script else None
         if isinstance(step, tuple):
-            return Response(step[1], status=step[0], content_type="application/json")
+            status, body, *more = step
+            headers = {"Content-Type": "application/json", **(more[0] if more else {})}
+            return Response(body, status, headers)
         grant = self._exchange if "code" in request.form else self._refresh
         answer = grant(request)
         # An answer that breaks off in the middle: the effect is there, the tokens are lost.

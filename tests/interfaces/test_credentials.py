@@ -137,7 +137,17 @@ def test_a_lost_answer_past_the_overlap_asks_for_consent_again(
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(500, "{}"), (503, "x"), (302, ""), (200, "[]"), (200, "<p>"), (200, "{}"), (400, "no json")],
+    [
+        *((500, "{}"), (503, "x"), (302, ""), (400, "no json"), (400, '"x"'), (400, "[1]")),
+        *((200, body) for body in ("", "<p>", "[]", "{}", "null", "1", '"text"')),
+        (200, '{"access_token": 5}'),
+        (200, '{"access_token": ""}'),
+        (200, '{"access_token": "x", "expires_in": "soon"}'),
+        (200, '{"access_token": "x", "expires_in": [1]}'),
+        (200, '{"access_token": "x", "expires_at": 1e30}'),
+        (200, '{"error": ["odd"]}'),
+        (400, '{"error": {"odd": 1}}'),
+    ],
 )
 def test_an_answer_that_is_no_answer_changes_nothing(
     interface: AccountingInterface, server: LedgerServer, status: int, body: str
@@ -148,6 +158,56 @@ def test_an_answer_that_is_no_answer_changes_nothing(
         tokens_of(interface).access_token()
     assert reload(interface).state == AccountingInterface.State.CONNECTED
     assert credential_of(interface).renewing_until is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refusal_puts_one_line_into_the_log_whatever_it_holds(
+    interface: AccountingInterface, server: LedgerServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    expire(interface)
+    server.script = [(400, '{"error": "odd\\nERROR forged line"}')]
+    with pytest.raises(RetryLater, match="oddERROR forged line"):
+        tokens_of(interface).access_token()
+    [said] = [one.getMessage() for one in caplog.records if one.name == "interfaces.oauth"]
+    assert "\n" not in said
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("header", "after"),
+    [("7", timedelta(seconds=7)), ("999999999", timedelta(days=1)), ("soon", None), ("-1", None)],
+)
+def test_a_sign_in_service_that_asks_us_to_wait_is_waited_for(
+    interface: AccountingInterface, server: LedgerServer, header: str, after: timedelta | None
+) -> None:
+    expire(interface)
+    server.script = [(429, "{}", {"Retry-After": header})]
+    with pytest.raises(RetryLater, match="asks us to wait") as refused:
+        tokens_of(interface).access_token()
+    assert (refused.value.after, refused.value.congested) == (after, True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sign_in_service_that_cannot_be_reached_costs_nobody_their_consent(
+    interface: AccountingInterface, server: LedgerServer, settings: Any
+) -> None:
+    expire(interface)
+    settings.PACKAGE_APPS["ledger"]["endpoints"] = {"api": "http://127.0.0.1:1"}
+    with pytest.raises(RetryLater, match="no usable answer"):
+        tokens_of(interface).access_token()
+    assert reload(interface).state == AccountingInterface.State.CONNECTED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_renewal_follows_no_redirect(
+    interface: AccountingInterface, server: LedgerServer
+) -> None:
+    """The answer must not lead the refresh token to another host."""
+    expire(interface)
+    server.script = [(307, "", {"Location": f"{server.url}/elsewhere"})]
+    with pytest.raises(RetryLater):
+        tokens_of(interface).access_token()
+    assert server.calls == [REFRESH]
 
 
 @pytest.mark.django_db(transaction=True)
