@@ -11,6 +11,8 @@ from connectors.base.protocol import Setting, SetUpBy
 from interfaces import preferences
 from interfaces.models import AccountCode, AccountingInterface, PackageCode, TaxCode
 
+NAME_TAKEN = "Another interface has this name. Choose a different one."
+
 if TYPE_CHECKING:
     _ModelChoiceField = forms.ModelChoiceField[Any]
 else:
@@ -37,7 +39,7 @@ class AddForm(forms.Form):
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if AccountingInterface.objects.filter(name=name).exists():
-            raise forms.ValidationError("Another interface has this name. Choose a different one.")
+            raise forms.ValidationError(NAME_TAKEN)
         return name
 
 
@@ -137,7 +139,7 @@ class PreferencesForm(forms.Form):
         name: str = self.cleaned_data["name"]
         others = AccountingInterface.objects.exclude(pk=self._interface.pk)
         if others.filter(name=name).exists():
-            raise forms.ValidationError("Another interface has this name. Choose a different one.")
+            raise forms.ValidationError(NAME_TAKEN)
         return name
 
     def save(self) -> None:

@@ -12,13 +12,15 @@ from connectors import registry
 from interfaces import codes as code_lists
 from interfaces import selectors
 from interfaces.connections import why_not
-from interfaces.forms import AddForm, DefaultsForm, PreferencesForm
+from interfaces.forms import NAME_TAKEN, AddForm, DefaultsForm, PreferencesForm
 from interfaces.models import AccountingInterface
 from interfaces.registration import create_interface
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
 from offices.tenancy import acting_for
+
+LONGEST_ID = 18  # digits: a longer one is no row of any database
 
 
 @require_safe
@@ -38,7 +40,7 @@ def add(request: PracticeRequest) -> HttpResponse:
             with transaction.atomic():
                 interface = create_interface(**form.cleaned_data)
         except IntegrityError:
-            form.add_error("name", "Another interface has this name. Choose a different one.")
+            form.add_error("name", NAME_TAKEN)
         else:
             record_request(
                 request, "interface.added", interface.name, package=interface.package_key
@@ -110,12 +112,17 @@ def preferences(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
     interface = get_object_or_404(AccountingInterface, pk=interface_id)
     form = PreferencesForm(request.POST or None, interface=interface)
     if request.method == "POST" and form.is_valid():
-        form.save()
-        record_request(
-            request, "interface.preferences_set", interface.name, changed=form.changed_data
-        )
-        messages.success(request, "Preferences are saved.")
-        return _to("detail", request, interface)
+        try:
+            with transaction.atomic():
+                form.save()
+        except IntegrityError:
+            form.add_error("name", NAME_TAKEN)
+        else:
+            record_request(
+                request, "interface.preferences_set", interface.name, changed=form.changed_data
+            )
+            messages.success(request, "Preferences are saved.")
+            return _to("detail", request, interface)
     context = {"interface": interface, "form": form}
     return render(request, "interfaces/preferences.html", context)
 
@@ -139,7 +146,8 @@ def _codes_page(
 
 
 def _ids(request: PracticeRequest, name: str) -> list[int]:
-    return [int(value) for value in request.POST.getlist(name) if value.isdecimal()]
+    values = request.POST.getlist(name)
+    return [int(value) for value in values if value.isdecimal() and len(value) <= LONGEST_ID]
 
 
 def _to(name: str, request: PracticeRequest, interface: AccountingInterface) -> HttpResponse:
