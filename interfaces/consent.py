@@ -22,7 +22,7 @@ from interfaces import clock, company_files, credentials, oauth
 from interfaces.connections import open_with
 from interfaces.credentials import GivenToken
 from interfaces.models import AccountingInterface, ConsentRequest
-from interfaces.oauth import Tokens
+from interfaces.oauth import OAuthRefused, Tokens
 from interfaces.sealing import seal, unseal
 from interfaces.standing import regain
 from offices.models import User
@@ -48,7 +48,6 @@ class Trip:
 
     practice_id: int
     interface_id: int
-    request_id: int
     sealed_verifier: str
     next_url: str
 
@@ -106,6 +105,8 @@ def finish(
         verifier = unseal(trip.sealed_verifier) if trip.sealed_verifier else ""
         tokens = oauth.exchange(package, code=answer["code"], verifier=verifier)
         files = _company_files(interface, tokens)
+    except OAuthRefused as error:
+        raise _declined(package, error.error) from None
     except ConnectorError as error:
         raise ConsentRefused(f"{interface.name} could not be connected. {error}") from None
     return _store(trip, user=user, tokens=tokens, files=files)
@@ -128,7 +129,7 @@ def _arrive(*, package: Package, session: SessionBase, user: User, state: str) -
         trip = ConsentRequest.objects.select_related("interface").get(state_hash=key)
         # Used up whatever is wrong with it: nobody gets a second try with the same state.
         first = ConsentRequest.objects.filter(pk=trip.pk, used_at__isnull=True).update(
-            used_at=clock.now()
+            used_at=clock.now(), sealed_verifier=""
         )
         wrong = _wrong_with(trip, package=package, user=user, interface_id=interface_id)
         wrong = wrong or ("" if first else "state used before")
@@ -137,7 +138,6 @@ def _arrive(*, package: Package, session: SessionBase, user: User, state: str) -
     return Trip(
         practice_id=practice_id,
         interface_id=interface_id,
-        request_id=trip.pk,
         sealed_verifier=trip.sealed_verifier,
         next_url=trip.next_url,
     )
@@ -193,7 +193,6 @@ def _store(trip: Trip, *, user: User, tokens: Tokens, files: list[CompanyFile]) 
         interface = AccountingInterface.objects.select_for_update().get(pk=trip.interface_id)
         chosen = _pick(interface, files)
         credentials.store_tokens(interface.pk, tokens, user)
-        ConsentRequest.objects.filter(pk=trip.request_id).update(sealed_verifier="")
         connected = chosen is not None or not interface.package.can(ListsCompanyFiles)
         if chosen is not None:
             company_files.assign(interface, chosen)

@@ -20,6 +20,7 @@ from interfaces.forms import ChooseForm
 from interfaces.models import AccountingInterface
 from interfaces.oauth import NotSetUp
 from offices.access import Access, PracticeRequest, find_access, practice_view
+from offices.accounts import came_with_totp
 from offices.audit import address_of, record, record_request
 from offices.models import Practice, Role, User
 from offices.tenancy import acting_for
@@ -114,7 +115,8 @@ def _access_of_trip(request: HttpRequest, user: User, package: Package) -> Acces
     practice_id = consent.practice_of(request.session, request.GET.get("state", ""))
     practice = Practice.objects.filter(pk=practice_id).first() if practice_id else None
     access = practice and find_access(user=user, practice_slug=practice.slug)
-    if access and access.role.includes(Role.ADMIN):
+    confirmed = access and (not access.must_have_totp or came_with_totp(request, user))
+    if access and confirmed and access.role.includes(Role.ADMIN):
         return access
     raise consent.refused("no admin, or not begun in this session", package, user)
 

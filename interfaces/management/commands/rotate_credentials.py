@@ -6,6 +6,7 @@ from allauth.mfa.models import Authenticator
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from interfaces import clock, consent
 from interfaces.models import AccountingInterface, ConsentRequest, Credential
 from interfaces.preferences import reseal_preferences
 from interfaces.sealing import Unreadable, reseal
@@ -49,6 +50,9 @@ def _credentials() -> list[bool]:
 
 
 def _trips() -> list[bool]:
+    # Of trips nobody came back from nothing is needed any more, whatever it was sealed with.
+    over = ConsentRequest.objects.filter(created_at__lt=clock.now() - consent.LIFE)
+    over.exclude(sealed_verifier="").update(sealed_verifier="")
     rows = ConsentRequest.objects.select_for_update().exclude(sealed_verifier="")
     return [_reseal(row, "sealed_verifier") for row in rows]
 
