@@ -30,7 +30,6 @@ def test_the_selection_is_added_up_by_currency_and_credit_notes_count_negative(
     expect(words).to_have_text("Nothing selected")
     expect(button).to_be_disabled()
     plain, note, abroad = scene.available[1], scene.available[2], scene.available[5]
-    assert (plain.total, note.total, abroad.currency) != (0, 0, "NZD")
     tick(page, plain)
     expect(words).to_have_text("1 selected: NZD 5,150.25 excl tax, 5,922.79 incl tax")
     expect(button).to_be_enabled()
