@@ -132,10 +132,8 @@ def test_a_truncated_answer_promises_more_than_it_sends(counter: Counter) -> Non
     address = urlsplit(counter.url)
     connection = http.client.HTTPConnection(address.netloc, timeout=10)
     connection.request("POST", "/add")
-    answer = connection.getresponse()
-    with pytest.raises(http.client.IncompleteRead) as caught:
+    with connection.getresponse() as answer, pytest.raises(http.client.IncompleteRead) as caught:
         answer.read()
-    connection.close()
     assert (answer.status, answer.headers["Content-Length"]) == (200, "26")
     assert len(caught.value.partial) == 13
     assert counter.count == 1
