@@ -7,7 +7,9 @@ from typing import Any
 
 from interfaces.lanes import Held, LostLane
 from invoicing.models import Upload, UploadEvent
+from invoicing.uploads.each import update_each
 from offices.models import User
+from offices.tenancy import current_practice_id
 
 log = logging.getLogger("invoicing.uploads")
 
@@ -86,17 +88,19 @@ def _write(
     fields: Sequence[str],
     values: Mapping[str, Any],
 ) -> None:
-    guarded = Upload.objects.filter(state=before)
+    guard: dict[str, Any] = {"practice": current_practice_id(), "state": before}
     if before in HELD and held is not None:
-        guarded = guarded.filter(owner=held.owner, fence=held.fence)
+        guard |= {"owner": held.owner, "fence": held.fence}
     for row in rows:
         row.state = to
         for name, value in values.items():
             setattr(row, name, value)
+    same = {"state": to, **values}
     if fields:
-        moved = guarded.bulk_update(rows, ["state", *values, *fields])
+        own = [name for name in fields if name not in same]
+        moved = update_each(rows, own, guard=guard, same=same)
     else:
-        moved = guarded.filter(pk__in=[row.pk for row in rows]).update(state=to, **values)
+        moved = Upload.objects.filter(pk__in=[row.pk for row in rows], **guard).update(**same)
     if moved != len(rows):
         log.warning("stale move to=%s wanted=%s moved=%s", to, len(rows), moved)
         raise LostLane("Somebody else has moved these uploads meanwhile.")
