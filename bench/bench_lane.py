@@ -113,9 +113,7 @@ def main() -> None:
                     with acting_for(one.practice.pk):
                         upload.remote_id = answer["Invoices"][0]["InvoiceID"]
                         upload.save()
-                        UploadEvent.objects.create(
-                            upload=upload, at=upload.updated_at, before="queued", after="sent"
-                        )
+                        UploadEvent.objects.create(upload=upload, before="queued", after="sent")
                 return time.perf_counter() - begun, calling
 
         batched = measure.middle(lambda: through_lane(n, per_call=BATCH), rounds)
@@ -138,7 +136,12 @@ def main() -> None:
         loop=loop,
     )
     measure.report(
-        "P6 own time / plain loop's", own / own_of_loop, at_most=0.10, n=n, own=own, loop=own_of_loop
+        "P6 own time / plain loop's",
+        own / own_of_loop,
+        at_most=0.10,
+        n=n,
+        own=own,
+        loop=own_of_loop,
     )
     measure.end()
 
