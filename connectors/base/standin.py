@@ -29,8 +29,9 @@ log = logging.getLogger("connectors.standin")
 CONTROL = "/_standin/"
 LARGEST_BODY = 40 * 1024 * 1024
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
-# Requests kept for a look afterwards; a rehearsal may run for weeks.
+# Requests kept for a look afterwards, and bytes of their bodies; a rehearsal may run for weeks.
 KEPT = 20_000
+KEPT_BYTES = 256 * 1024 * 1024
 # How often a waiting request looks whether the server is being stopped.
 TICK = 0.05
 
@@ -132,7 +133,8 @@ class StandIn:
         self.lock = threading.RLock()
         self.crashes: list[Exception] = []
         self._arrived = threading.Condition()
-        self._seen: deque[Seen] = deque(maxlen=KEPT)
+        self._seen: deque[Seen] = deque()
+        self._seen_bytes = 0
         self._script: list[_Rule] = []
         self._holds: dict[str, threading.Event] = {}
         self._stopping = threading.Event()
@@ -270,6 +272,7 @@ class StandIn:
             self._script.clear()
         with self._arrived:
             self._seen.clear()
+            self._seen_bytes = 0
 
     # Serving
 
@@ -347,6 +350,9 @@ class StandIn:
         )
         with self._arrived:
             self._seen.append(seen)
+            self._seen_bytes += len(body)
+            while len(self._seen) > KEPT or (self._seen_bytes > KEPT_BYTES and self._seen):
+                self._seen_bytes -= len(self._seen.popleft().body)
             self._arrived.notify_all()
         return seen
 

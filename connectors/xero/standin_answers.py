@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 from uuid import uuid4
 from xml.sax.saxutils import escape
@@ -14,6 +14,8 @@ from werkzeug.wrappers import Request, Response
 ZERO_ID = "00000000-0000-0000-0000-000000000000"
 PROVIDER = "Abtrac Link (rehearsal)"
 CENT = Decimal("0.01")
+# Wide enough for any two numbers the API takes, multiplied.
+WIDE = Context(prec=80)
 
 Shape = dict[str, Any]
 
@@ -29,7 +31,7 @@ class Refusal(Exception):
 
 def rounded(amount: Decimal, step: Decimal = CENT) -> Decimal:
     """Half up, away from zero: which way Xero takes a midpoint is not documented."""
-    return amount.quantize(step, ROUND_HALF_UP)
+    return amount.quantize(step, ROUND_HALF_UP, WIDE)
 
 
 def ms_date(day: date) -> str:

@@ -33,7 +33,7 @@ from connectors.xero.standin_ledger import (
     TrackingOption,
     fold,
     new_id,
-    same_id,
+    usual_id,
 )
 from connectors.xero.standin_posts import (
     Fields,
@@ -196,7 +196,7 @@ def create_tracking_category(call: Call) -> Response:
 
 
 def create_tracking_options(call: Call) -> Response:
-    found = [one for one in call.books.tracking_categories if same_id(one.id, call.key)]
+    found = [one for one in call.books.tracking_categories if one.id == usual_id(call.key)]
     if not found:
         # Xero does not say that the category is unknown: it breaks.
         raise Refusal(500, "")
@@ -237,7 +237,7 @@ def list_contacts(call: Call) -> Response:
         found = [one for one in found if one.status != "ARCHIVED"]
     ids = listed_ids(args, "IDs")
     if ids is not None:
-        found = [one for one in found if any(same_id(one.id, str(each)) for each in ids)]
+        found = [one for one in found if one.id in {str(each) for each in ids}]
     if args.get("searchTerm"):
         found = [one for one in found if _mentions(_words_of_contact(one), args["searchTerm"])]
     listing = select(
@@ -351,7 +351,7 @@ def read_document(kind: Kind) -> Handler:
 
 def create_documents(kind: Kind) -> Handler:
     def answer(call: Call) -> Response:
-        claimed: set[str] = set()
+        claimed = documents.numbers_in_use(call.books, kind)
         judged = [
             documents.create(call.books, kind, each, decimals=call.decimals, claimed=claimed)
             for each in read_elements(call.request, kind.plural, kind.fields)
@@ -363,7 +363,7 @@ def create_documents(kind: Kind) -> Handler:
 
 def update_documents(kind: Kind) -> Handler:
     def answer(call: Call) -> Response:
-        claimed: set[str] = set()
+        claimed = documents.numbers_in_use(call.books, kind)
         judged = [
             documents.update(
                 call.books, kind, each, decimals=call.decimals, claimed=claimed, key=call.key
@@ -437,7 +437,7 @@ def read_attachment(kind: Kind) -> Handler:
     def answer(call: Call) -> Response:
         on = documents.find(call.books, kind, call.key, by_number=False)
         for one in on.attachments:
-            if one.name == call.name or same_id(one.id, call.name):
+            if one.name == call.name or one.id == usual_id(call.name):
                 return Response(one.content, content_type=one.mime_type)
         raise not_found()
 
@@ -513,7 +513,7 @@ def list_payments(call: Call) -> Response:
 
 def read_payment(call: Call) -> Response:
     for one in call.books.payments:
-        if same_id(one.id, call.key):
+        if one.id == usual_id(call.key):
             return call.answer("Payments", [shapes.payment(one)])
     raise not_found()
 

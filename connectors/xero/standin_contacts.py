@@ -6,7 +6,7 @@ from typing import Any
 from connectors.xero import standin_shapes as shapes
 from connectors.xero.standin_answers import ZERO_ID, Shape, not_found
 from connectors.xero.standin_batch import Element
-from connectors.xero.standin_ledger import Contact, Organisation, fold, new_id, same_id
+from connectors.xero.standin_ledger import Contact, Organisation, fold, new_id, usual_id
 from connectors.xero.standin_posts import (
     Fields,
     boolean,
@@ -103,8 +103,9 @@ IDENTITY = ("ContactID", "ContactNumber", "ContactStatus", "Name")
 
 def find(books: Organisation, key: str) -> Contact:
     """The contact of an identifier, or of a contact number. Raises Refusal (404)."""
+    known_id = usual_id(key)
     for one in books.contacts:
-        if same_id(one.id, key):
+        if one.id == known_id:
             return one
     numbered = [one for one in books.contacts if one.number and one.number == key]
     if not numbered:
@@ -113,15 +114,16 @@ def find(books: Organisation, key: str) -> Contact:
 
 
 def create(books: Organisation, element: Shape, claimed: set[str]) -> Element:
-    """PUT: a new contact; a name or number that is in use refuses it. `claimed` are this call's."""
+    """PUT: a new contact; a name or number in use refuses it. `claimed` are this call's own."""
     problems = _problems(books, element)
     if "ContactID" in element:
         problems.append("A contact that is created has no ContactID yet.")
     name, number = element.get("Name", ""), element.get("ContactNumber", "")
     if not name.strip():
         problems.append("The contact name must be specified.")
-    names = {fold(one.name) for one in books.contacts if one.status == "ACTIVE"}
-    if name and (fold(name) in names or f"name {fold(name)}" in claimed):
+    active = (one for one in books.contacts if one.status == "ACTIVE")
+    namesake = any(fold(one.name) == fold(name) for one in active)
+    if name and (namesake or f"name {fold(name)}" in claimed):
         problems.append(_name_taken(name))
     numbered = [one for one in books.contacts if number and one.number == number]
     if any(one.status == "ARCHIVED" for one in numbered):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 from zoneinfo import ZoneInfo
@@ -532,18 +533,19 @@ class Organisation:
         return document
 
 
+@lru_cache(maxsize=100_000)
 def fold(text: str) -> str:
     """Text as Xero compares it: case and accents do not count."""
     parts = unicodedata.normalize("NFKD", text)
     return "".join(one for one in parts if not unicodedata.combining(one)).casefold()
 
 
-def same_id(left: str, right: str) -> bool:
-    """Whether two identifiers are one, however they are written."""
+def usual_id(text: str) -> str:
+    """An identifier in its usual spelling; empty where the text is none."""
     try:
-        return UUID(left) == UUID(right)
+        return str(UUID(text))
     except ValueError:
-        return False
+        return ""
 
 
 def _id_of(*names: str) -> str:
