@@ -108,4 +108,4 @@ def _value_in_words(setting: Setting, interface: AccountingInterface) -> str:
         return "Kept" if value else "Not set"
     if setting.kind == "boolean":
         return "Yes" if value else "No"
-    return str(dict(setting.choices).get(value, value) or "Not set")
+    return "Not set" if value in {"", None} else str(dict(setting.choices).get(value, value))
