@@ -11,6 +11,7 @@ from rest_framework import serializers
 # Line separators too: a name or number with one in it breaks whatever shows it.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 CONTROL_BUT_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+INVOICE_ID = "^[A-Za-z0-9][A-Za-z0-9._-]*$"
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2099, 12, 31)
 
@@ -58,7 +59,7 @@ class InvoiceId(_OnlyText, serializers.RegexField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+            INVOICE_ID,
             max_length=40,
             error_messages={
                 "invalid": "Give a text of letters, digits, dots, hyphens and underscores."

@@ -106,7 +106,7 @@ def _hold(practice_id: int, key: str, request_hash: str) -> _Held | Answer:
                 " Take a new key for a new call.",
             )
         if row.status:
-            return Answer(status=row.status, body=row.answer or {}, replayed=True)
+            return Answer(status=row.status, body=json.loads(row.answer or "{}"), replayed=True)
         abandoned = ApiReplay.objects.filter(pk=row.pk, status=0, created_at__lt=now - IN_FLIGHT)
         if not abandoned.update(created_at=now):
             raise _in_flight()
@@ -114,9 +114,10 @@ def _hold(practice_id: int, key: str, request_hash: str) -> _Held | Answer:
 
 
 def _keep(held: _Held, answer: Answer) -> None:
-    # As plain as it is sent, so that the second answer is the first one's twin.
-    body = json.loads(JSONRenderer().render(answer.body))
-    if not _still(held).update(status=answer.status, answer=body):
+    # As the text that is sent, so that the second answer is the first one's twin: a database may
+    # keep the names of an object in an order of its own.
+    text = JSONRenderer().render(answer.body).decode()
+    if not _still(held).update(status=answer.status, answer=text):
         raise _in_flight()  # this call was thought dead, and its effect goes with the transaction
 
 

@@ -21,6 +21,7 @@ from invoicing import invoices, words
 from invoicing.api import described, told, upserts
 from invoicing.api.access import HasPracticeKey, PracticeKeyAuthentication
 from invoicing.api.answers import InvoiceAnswer, KeptPdfAnswer, UploadsAnswer
+from invoicing.api.fields import INVOICE_ID
 from invoicing.api.parsing import ExactJson, Pdf
 from invoicing.api.problems import Problem, Problems, TooLarge, printable
 from invoicing.api.reading import (
@@ -217,6 +218,7 @@ class InvoicePdf(PracticeView):
         responses=described.answers(KeptPdfAnswer, 400, 404, 409, 413, 415),
     )
     def put(self, request: Request, abtrac_id: str) -> Response:
+        checked_id(abtrac_id)
         return self.once(lambda: _pdf(request), lambda content: self._keep(abtrac_id, content))
 
     def _keep(self, abtrac_id: str, content: bytes) -> Answer:
@@ -274,6 +276,13 @@ class Nothing(APIView):
         raise Http404
 
 
+def checked_id(abtrac_id: str) -> str:
+    """The invoice ID of an address. Raises Http404 for what can be none."""
+    if not re.fullmatch(INVOICE_ID, abtrac_id) or len(abtrac_id) > 40:
+        raise Http404
+    return abtrac_id
+
+
 def asked(request: Request) -> tuple[int, int]:
     """The mark and the number asked for. Raises Problems."""
     given = request.query_params.dict()
@@ -293,7 +302,7 @@ def asked(request: Request) -> tuple[int, int]:
 
 
 def _found(abtrac_id: str) -> dict[str, Any]:
-    invoice = told.invoice(abtrac_id)
+    invoice = told.invoice(checked_id(abtrac_id))
     if invoice is None:
         raise Http404
     return told.tell_invoice(invoice)

@@ -274,7 +274,7 @@ def test_queries_do_not_grow_with_the_uploads_told(
     for one in ids:
         queue(one)
     for limit in (1, 40):
-        with django_assert_max_num_queries(9):
+        with django_assert_max_num_queries(12):
             assert len(abtrac.get(f"uploads?limit={limit}").json()["uploads"]) == limit
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(12):
         abtrac.get("invoices/I1")
