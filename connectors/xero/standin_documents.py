@@ -111,10 +111,11 @@ def find(books: Organisation, kind: Kind, key: str, *, by_number: bool = True) -
     for one in documents:
         if one.id == known_id:
             return one
-    for one in documents:
-        if by_number and fold(one.number) == fold(key):
-            return one
-    raise not_found()
+    numbered = [one for one in documents if by_number and fold(one.number) == fold(key)]
+    if not numbered:
+        raise not_found()
+    # A deleted draft gives way to the document that has its number now.
+    return min(numbered, key=lambda one: one.status == "DELETED")
 
 
 def create(

@@ -227,7 +227,9 @@ def test_the_number_of_a_voided_invoice_stays_taken(xero: XeroCaller) -> None:
 def test_the_number_of_a_deleted_draft_is_free_again(xero: XeroCaller) -> None:
     made = create(xero, Status="DRAFT")
     record_of(xero.post(f"Invoices/{made['InvoiceID']}", {"Status": "DELETED"}))
-    assert create(xero)["InvoiceID"] != made["InvoiceID"]
+    again = create(xero)
+    assert again["InvoiceID"] != made["InvoiceID"]
+    assert xero.read("Invoices/ABT-1001")[0]["InvoiceID"] == again["InvoiceID"]
 
 
 @pytest.mark.parametrize(
