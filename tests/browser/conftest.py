@@ -17,7 +17,8 @@ from offices.tenancy import acting_for
 from tests.factories import make_member, make_practice
 from tests.invoicing.scene import Scene, make_scene
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+NAMES = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser")
+CHROMIUM = next(filter(None, map(shutil.which, filter(None, NAMES))), None)
 # No sandbox: CI runs as root. The rest keeps Chromium from calling home.
 ARGUMENTS = [
     "--no-sandbox",
@@ -45,8 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for all tests. Missing, it is a failure on CI and a reasoned skip elsewhere."""
-    if not shutil.which(CHROMIUM):
-        missing = f"There is no Chromium at {CHROMIUM}; install it or set CHROMIUM."
+    if CHROMIUM is None:
+        missing = "There is no chromium on this machine: install it, or set CHROMIUM to its path."
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)

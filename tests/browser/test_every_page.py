@@ -6,11 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import Value
+from django.db.models.functions import Concat
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from playwright.sync_api import Page
 
 from interfaces.models import AccountingInterface
+from invoicing.models import Invoice, Upload
 from offices.models import Practice, Role, SupportGrant, User
 from offices.people import make_key
 from offices.tenancy import acting_for
@@ -197,6 +200,28 @@ def test_pages_for_support_and_for_several_practices(
     look_at(window, f"/harbour/accounting/invoices/{scene.uploads['sent'].invoice_id}/")
     window.page.get_by_text("1 call to Xero").click()
     check(window.page, "calls")
+
+
+def test_long_names_without_a_space_stay_within_a_phone(
+    open_as: OpenAs, scene: Scene, office_practice: Practice, admin: User
+) -> None:
+    word = "Pohutukawaapartmentsbodycorporate" * 6
+    upload = scene.uploads["conflict"]
+    with acting_for(office_practice.pk):
+        Invoice.objects.update(number=Concat(Value(word), "abtrac_id"), name_on_invoice=word)
+        Upload.objects.filter(pk=upload.pk).update(
+            reason=word, next_step=word, warnings=[word], package_words=word, remote_number=word
+        )
+        AccountingInterface.objects.filter(pk=scene.lapsed.pk).update(
+            name=word[:100], state_reason=word, company_file_name=word
+        )
+        scene.job.client.name = word
+        scene.job.client.save()
+    window = open_as(admin, NARROW)
+    for paths in page_addresses(scene).values():
+        for path in paths:
+            window.open(path)
+            assert not scrolls_sideways(window.page), path
 
 
 def test_pages_of_a_practice_with_nothing_in_it(

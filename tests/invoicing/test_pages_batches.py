@@ -150,7 +150,7 @@ def test_the_counts_add_up(practice: Practice, scene: Scene, browser: Browser) -
     assert "6 of 12 sent, 3 failed, 3 set aside" in text_of(page)
     for show, count in {"failed": 3, "sent": 6, "aside": 3, "moving": 0, "nonsense": 12}.items():
         shown = browser.get(url(practice, f"batches/1/?show={show}"))
-        assert len(list(shown.context["table"].rows)) == count, show
+        assert len(list(shown.context["table"].paginated_rows)) == count, show
     assert "1 of 9 sent, 8 on the way" in text_of(browser.get(url(practice, "batches/2/")))
 
 
@@ -185,7 +185,7 @@ def test_the_rows_of_a_batch_sort(
     practice: Practice, scene: Scene, browser: Browser, sort: str
 ) -> None:
     page = browser.get(url(practice, f"batches/1/?sort={sort}"))
-    assert len(list(page.context["table"].rows)) == 12
+    assert len(list(page.context["table"].paginated_rows)) == 12
 
 
 def test_the_summary_is_told_once_and_not_to_those_who_only_look(
