@@ -4,6 +4,8 @@ A document is frozen as JSON when its upload is queued, so what is sent is what 
 missing code of every line is reported at once.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -64,6 +66,12 @@ def contact_of(client: models.Client, *, name: str, key: str) -> Contact:
         postal=_address(client.postal_address),
         street=_address(client.street_address),
     )
+
+
+def fingerprint(contact: Contact) -> str:
+    """What distinguishes the contact's details from any others; its key and ids do not count."""
+    details = replace(contact, key="", remote_id="")
+    return hashlib.sha256(json.dumps(to_json(details), sort_keys=True).encode()).hexdigest()
 
 
 def job_of(job: models.Job, *, contact: Contact, key: str) -> Job:

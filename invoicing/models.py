@@ -241,6 +241,8 @@ class ContactLink(PracticeOwned):
     name = models.CharField(max_length=255)
     remote_id = models.CharField(max_length=100)
     remote_url = models.CharField(max_length=500, blank=True)
+    # Of what we last wrote there; empty where the contact was only matched.
+    written = models.CharField(max_length=64, blank=True)
     linked_at = models.DateTimeField(default=timezone.now)
 
     class Meta(PracticeOwned.Meta):

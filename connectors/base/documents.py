@@ -41,6 +41,7 @@ class Contact:
     """A practice's client, as the package should come to know it.
 
     `name` is already the name chosen by the interface's match rule; `number` is Abtrac's client ID.
+    `remote_id` is the package's own id, filled in only to bring a linked contact up to date.
     """
 
     key: Key
@@ -53,6 +54,7 @@ class Contact:
     tax_number: str = ""
     postal: Address = field(default_factory=Address)
     street: Address = field(default_factory=Address)
+    remote_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -229,6 +229,17 @@ class PushesContacts(Protocol):
 
 
 @runtime_checkable
+class UpdatesContacts(Protocol):
+    """Contacts can be brought up to date, where the practice wants that."""
+
+    def update_contacts(self, contacts: Sequence[Contact], *, call_key: str) -> list[Outcome]:
+        """Write ours over the contacts named by `remote_id`, one outcome each in order.
+
+        What we leave empty stays as it is there. Doing it twice is the same as once.
+        """
+
+
+@runtime_checkable
 class PushesJobs(Protocol):
     """Jobs have a place in the package."""
 
@@ -307,6 +318,7 @@ CAPABILITIES: Mapping[str, type] = {
     "company files": ListsCompanyFiles,
     "codes": ReadsCodes,
     "contacts": PushesContacts,
+    "contact updates": UpdatesContacts,
     "jobs": PushesJobs,
     "invoices": PostsInvoices,
     "credit notes": PostsCreditNotes,

@@ -64,7 +64,16 @@ SETTINGS = (
         label="Add clients",
         kind="boolean",
         default=True,
-        help="Add clients that Xero does not have yet. Existing contacts are never changed.",
+        help="Add clients that Xero does not have yet.",
+    ),
+    Setting(
+        key="update_contacts",
+        label="Update clients",
+        kind="boolean",
+        default=False,
+        help="Off: contacts that are there are only linked, never changed. On: the name, people,"
+        " addresses, e-mail, phone and tax number kept in Abtrac are written over those in Xero"
+        " with the next invoice after they change.",
     ),
     Setting(
         key="jobs",

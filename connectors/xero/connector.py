@@ -59,6 +59,10 @@ class Xero:
         """Create contacts; a name that is taken is linked or left to a person."""
         return contact_list.post(self._books, contacts, call_key=call_key)
 
+    def update_contacts(self, contacts: Sequence[Contact], *, call_key: str) -> list[Outcome]:
+        """Bring linked contacts up to date."""
+        return contact_list.update(self._books, contacts, call_key=call_key)
+
     def find_jobs(self, jobs: Sequence[Job]) -> dict[Key, Found]:
         """Jobs that are options of the tracking category."""
         return job_options.find(self._books, jobs)

@@ -10,11 +10,13 @@ from connectors.base.protocol import Found, Outcome
 from connectors.xero import mapping
 from connectors.xero.books import MANY, WHOLE_LIST_PAGE, Books, after_a_write
 from connectors.xero.creating import New, Place, Record, create
+from connectors.xero.creating import update as send_update
 from connectors.xero.mapping import Matching, Preferences
 from connectors.xero.refusals import NAME_TAKEN, refusal, warnings_of
 from connectors.xero.wire import LABEL, folded, quoted, records, remote_id, text
 
 PLACE = Place(path="/Contacts", plural="Contacts", known_by="Name")
+BY_ID = Place(path="/Contacts", plural="Contacts", known_by="ContactID")
 ID = "ContactID"
 SHOWN_AT = "/Contacts/View/"
 # Numbers that may stand in a path; a slash would make it another one.
@@ -53,6 +55,27 @@ def post(books: Books, contacts: Sequence[Contact], *, call_key: str) -> list[Ou
         if isinstance(outcome, Rejected) and outcome.code == NAME_TAKEN:
             with after_a_write():
                 outcomes[one.key] = find(books, [one]).get(one.key, outcome)
+    return [outcomes[one.key] for one in contacts]
+
+
+def update(books: Books, contacts: Sequence[Contact], *, call_key: str) -> list[Outcome]:
+    """Bring linked contacts up to date; what Abtrac leaves empty stays as it is in Xero."""
+    preferences = Preferences.of(books.settings)
+    outcomes: dict[Key, Outcome] = {}
+    changed: list[New] = []
+    for one in contacts:
+        try:
+            fields = mapping.to_contact(one, preferences)
+        except Rejected as refused:
+            outcomes[one.key] = refused
+            continue
+        # The number is the link of whoever set it there; only a new contact is given ours.
+        fields.pop("ContactNumber", None)
+        changed.append(New(key=one.key, body={ID: one.remote_id, **fields}))
+    if changed:
+        by_key = {one.key: one for one in contacts}
+        for key, answer in send_update(books, BY_ID, changed, call_key=call_key).items():
+            outcomes[key] = _outcome(books, by_key[key], answer)
     return [outcomes[one.key] for one in contacts]
 
 

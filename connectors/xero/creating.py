@@ -1,4 +1,4 @@
-"""Creating several things in one call: one answer for each, whatever Xero makes of the call."""
+"""Writing several things in one call: one answer for each, whatever Xero makes of the call."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Answered = dict[Key, Record | Rejected]
 
 @dataclass(frozen=True, kw_only=True)
 class New:
-    """One thing to create."""
+    """One thing to create or update."""
 
     key: Key
     body: Mapping[str, Any]
@@ -36,13 +36,26 @@ class Place:
 def create(books: Books, place: Place, new: Sequence[New], *, call_key: str) -> Answered:
     """The record Xero answers for each, or the refusal of the call as a whole.
 
-    Always PUT: a POST would overwrite what has the same number or name. A call refused as a
-    whole, as it is for one contact that is gone, is made again in halves, so that one bad thing
-    does not stop the others.
+    Always PUT: a POST would overwrite what has the same number or name.
+    """
+    return _write("PUT", books, place, new, call_key=call_key)
+
+
+def update(books: Books, place: Place, changed: Sequence[New], *, call_key: str) -> Answered:
+    """The same for what is there: every body names its record by Xero's own id."""
+    return _write("POST", books, place, changed, call_key=call_key)
+
+
+def _write(
+    method: str, books: Books, place: Place, new: Sequence[New], *, call_key: str
+) -> Answered:
+    """A call refused as a whole, as it is for one contact that is gone, is made again in halves.
+
+    So one bad thing does not stop the others.
     """
     try:
         answer = books.http.write(
-            "PUT",
+            method,
             place.path,
             {place.plural: [one.body for one in new]},
             idempotency_key=call_key,
@@ -65,8 +78,8 @@ def create(books: Books, place: Place, new: Sequence[New], *, call_key: str) -> 
     half = len(new) // 2
     with after_a_write():
         return {
-            **create(books, place, new[:half], call_key=f"{call_key}a"),
-            **create(books, place, new[half:], call_key=f"{call_key}b"),
+            **_write(method, books, place, new[:half], call_key=f"{call_key}a"),
+            **_write(method, books, place, new[half:], call_key=f"{call_key}b"),
         }
 
 

@@ -110,6 +110,7 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=255)),
                 ("remote_id", models.CharField(max_length=100)),
                 ("remote_url", models.CharField(blank=True, max_length=500)),
+                ("written", models.CharField(blank=True, max_length=64)),
                 ("linked_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={

@@ -23,7 +23,7 @@ from invoicing.models import (
     Upload,
     UploadEvent,
 )
-from invoicing.uploads.kinds import sends_jobs
+from invoicing.uploads.kinds import sends_jobs, updates_contacts
 from invoicing.uploads.states import DOCUMENTS, LIVE, State
 from offices.models import Practice, User
 from offices.tenancy import current_practice_id
@@ -229,7 +229,10 @@ def _companions(uploads: list[Upload], *, batch: Batch) -> None:
 
 
 def contacts_for(uploads: Iterable[Upload], *, batch: Batch) -> list[Upload]:
-    """Uploads of the contacts not yet linked and not already on their way."""
+    """Uploads of the contacts not yet linked and not already on their way.
+
+    Where the interface says so, also of linked ones that are not there as Abtrac has them now.
+    """
     wanted: dict[tuple[int, int, str], Upload] = {}
     now = clock.now()
     for one in uploads:
@@ -242,17 +245,33 @@ def contacts_for(uploads: Iterable[Upload], *, batch: Batch) -> list[Upload]:
             _contact(client, interface=interface, name=name, link=link, batch=batch, due=now),
         )
     clients = {client_id for _, client_id, _ in wanted}
-    known = set(
-        ContactLink.objects.filter(client__in=clients).values_list(
-            "interface_id", "client_id", "name"
-        )
-    )
-    known |= set(
+    links = {
+        (link.interface_id, link.client_id, link.name): link
+        for link in ContactLink.objects.filter(client__in=clients)
+    }
+    coming = set(
         Upload.objects.filter(
             kind=Upload.Kind.CONTACT, state__in=LIVE_COMPANION, client__in=clients
         ).values_list("interface_id", "client_id", "contact_name")
     )
-    return [upload for key, upload in wanted.items() if key not in known]
+    return [
+        upload
+        for key, upload in wanted.items()
+        if key not in coming and _is_missing(upload, links.get(key))
+    ]
+
+
+def _is_missing(upload: Upload, link: ContactLink | None) -> bool:
+    """Whether the contact must go; one that is there is then named, to be brought up to date."""
+    if link is None:
+        return True
+    if not updates_contacts(upload.interface):
+        return False
+    contact = documents.contact_from_json(upload.document)
+    if documents.fingerprint(contact) == link.written:
+        return False
+    upload.document["remote_id"] = link.remote_id
+    return True
 
 
 def _contact(

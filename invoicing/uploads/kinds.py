@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from connectors.base.documents import Allocation, Attachment, Key
-from connectors.base.protocol import Found, Outcome, PushesJobs
+from connectors.base.protocol import Found, Outcome, Package, PushesJobs, UpdatesContacts
 from interfaces.models import AccountingInterface
 from invoicing import documents
-from invoicing.models import ContactLink, InvoiceLine, InvoicePdf, JobLink, Upload
+from invoicing.models import Attempt, ContactLink, InvoiceLine, InvoicePdf, JobLink, Upload
 from invoicing.uploads.states import FAILED
 
 Kind = Upload.Kind
@@ -19,8 +19,6 @@ Kind = Upload.Kind
 class Carrier(ABC):
     """One kind's way to the package and back."""
 
-    # Looked for before it is created: contacts and jobs may be there already.
-    looks_first: ClassVar[bool] = False
     # Goes by itself even where the package takes many a call.
     alone: ClassVar[bool] = False
 
@@ -36,37 +34,77 @@ class Carrier(ABC):
     def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
         """Ask after them. Runs outside every transaction."""
 
+    def looks_first(self, uploads: Sequence[Upload], package: Package) -> bool:
+        """Whether they are looked for before they are created."""
+        return package.limits.look_before_create
+
+    def goes_with(self, first: Upload, other: Upload) -> bool:
+        """Whether the other may go in one call with the first."""
+        return not self.alone
+
     def remember(self, uploads: Sequence[Upload]) -> None:
         """What must be known of documents that have arrived, in the transaction that says so."""
         return None
 
 
 class _Contacts(Carrier):
-    looks_first = True
+    """A contact is created, or, when it names one that is there, brought up to date."""
+
+    def looks_first(self, uploads: Sequence[Upload], package: Package) -> bool:
+        return not _is_update(uploads[0])
+
+    def goes_with(self, first: Upload, other: Upload) -> bool:
+        return _is_update(first) == _is_update(other)
 
     def build(self, uploads: Sequence[Upload]) -> list[Any]:
         return [documents.contact_from_json(one.document) for one in uploads]
 
     def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
-        outcomes: list[Outcome] = connector.post_contacts(built, call_key=call_key)
+        updates = any(one.remote_id for one in built)
+        send = connector.update_contacts if updates else connector.post_contacts
+        outcomes: list[Outcome] = send(built, call_key=call_key)
         return outcomes
 
     def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
-        found: dict[Key, Found] = connector.find_contacts(built)
+        # Whether an update arrived cannot be seen; doing it again is harmless.
+        new = [one for one in built if not one.remote_id]
+        found: dict[Key, Found] = connector.find_contacts(new) if new else {}
         return found
 
     def remember(self, uploads: Sequence[Upload]) -> None:
-        for one in uploads:
-            ContactLink.objects.update_or_create(
-                interface_id=one.interface_id,
-                client=one.client,
-                name=one.contact_name,
-                defaults={"remote_id": one.remote_id, "remote_url": one.remote_url},
-            )
+        # What was matched was not written by us.
+        written = set(
+            Attempt.objects.filter(upload__in=uploads).values_list("upload_id", flat=True)
+        )
+        ContactLink.objects.bulk_create(
+            [
+                ContactLink(
+                    interface=one.interface,
+                    client=one.client,
+                    name=one.contact_name,
+                    remote_id=one.remote_id,
+                    remote_url=one.remote_url,
+                    written=_fingerprint(one) if one.pk in written else "",
+                )
+                for one in uploads
+            ],
+            update_conflicts=True,
+            unique_fields=["interface", "client", "name"],
+            update_fields=["remote_id", "remote_url", "written"],
+        )
+
+
+def _is_update(upload: Upload) -> bool:
+    return bool(upload.document.get("remote_id"))
+
+
+def _fingerprint(upload: Upload) -> str:
+    return documents.fingerprint(documents.contact_from_json(upload.document))
 
 
 class _Jobs(Carrier):
-    looks_first = True
+    def looks_first(self, uploads: Sequence[Upload], package: Package) -> bool:
+        return True
 
     def build(self, uploads: Sequence[Upload]) -> list[Any]:
         return [documents.job_from_json(one.document) for one in uploads]
@@ -80,12 +118,15 @@ class _Jobs(Carrier):
         return found
 
     def remember(self, uploads: Sequence[Upload]) -> None:
-        for one in uploads:
-            JobLink.objects.update_or_create(
-                interface_id=one.interface_id,
-                job=one.job,
-                defaults={"remote_id": one.remote_id},
-            )
+        JobLink.objects.bulk_create(
+            [
+                JobLink(interface=one.interface, job=one.job, remote_id=one.remote_id)
+                for one in uploads
+            ],
+            update_conflicts=True,
+            unique_fields=["interface", "job"],
+            update_fields=["remote_id"],
+        )
 
 
 class _Invoices(Carrier):
@@ -117,7 +158,9 @@ class _CreditNotes(_Invoices):
 
 class _Allocations(Carrier):
     alone = True
-    looks_first = True
+
+    def looks_first(self, uploads: Sequence[Upload], package: Package) -> bool:
+        return True
 
     def build(self, uploads: Sequence[Upload]) -> list[Any]:
         return [
@@ -284,6 +327,11 @@ def _block(field: str, reason: str, failed: Upload | None) -> Block:
     if not first:
         first = f"Settle the {field} first, then retry this invoice."
     return Block(field=field, reason=reason, next_step=first)
+
+
+def updates_contacts(interface: AccountingInterface) -> bool:
+    """Whether the practice wants contacts that are there brought up to date."""
+    return interface.package.can(UpdatesContacts) and bool(interface.preference("update_contacts"))
 
 
 def sends_jobs(interface: AccountingInterface) -> bool:

@@ -154,7 +154,7 @@ class Turn:
         if built is None:
             return calls.Said.ANSWERED
         missing = uploads
-        if carrier.looks_first or interface.package.limits.look_before_create:
+        if carrier.looks_first(uploads, interface.package):
             found = self._calls.ask(uploads, lambda: carrier.find(self._connector, built))
             if found is None:
                 return self._calls.said

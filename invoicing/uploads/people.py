@@ -196,7 +196,10 @@ def _build_anew(upload: Upload) -> None:
     if upload.kind == Kind.CONTACT and upload.client:
         name = upload.contact_name or upload.client.name
         contact = documents.contact_of(upload.client, name=name, key=upload.document["key"])
-        upload.document = documents.to_json(contact)
+        upload.document = {
+            **documents.to_json(contact),
+            "remote_id": upload.document.get("remote_id", ""),
+        }
     elif upload.kind == Kind.JOB and upload.job:
         key = upload.document["key"]
         contact = documents.contact_of(upload.job.client, name=upload.job.client.name, key=key)

@@ -29,9 +29,7 @@ def ready(interface_id: int) -> QuerySet[Upload]:
     jobs = coming.filter(kind=Kind.JOB).values("job_id")
     lines = InvoiceLine.objects.filter(job_id__in=jobs).order_by().values("invoice_id")
     waits = (
-        Q(invoice__client_id__in=clients)
-        | Q(invoice__job_id__in=jobs)
-        | Q(invoice_id__in=lines)
+        Q(invoice__client_id__in=clients) | Q(invoice__job_id__in=jobs) | Q(invoice_id__in=lines)
     )
     documents = Q(kind__in=[Kind.INVOICE, Kind.CREDIT_NOTE])
     queued = Upload.objects.filter(interface_id=interface_id, state=State.QUEUED)
@@ -50,9 +48,11 @@ def next_call(interface_id: int, *, most: int) -> list[Upload]:
     if not rows:
         return []
     first = rows[0]
-    if first.alone or CARRIERS[first.kind].alone:
+    if first.alone:
         return rows[:1]
-    return [one for one in rows if one.kind == first.kind and not one.alone]
+    carrier = CARRIERS[first.kind]
+    others = [one for one in rows[1:] if one.kind == first.kind and not one.alone]
+    return [first, *(one for one in others if carrier.goes_with(first, one))]
 
 
 def due_look_ups(interface_id: int, *, most: int) -> list[Upload]:

@@ -377,6 +377,23 @@ def test_with_add_clients_off_an_unknown_contact_is_refused_in_words(
     assert books.posts == []
 
 
+def test_an_update_whose_answer_was_lost_is_made_again(desk: Desk, books: Books) -> None:
+    desk.interface.preferences["update_contacts"] = True
+    with acting_for(desk.practice.pk):
+        desk.interface.save()
+    desk.upload(desk.invoice())
+    desk.work()
+    with acting_for(desk.practice.pk):
+        desk.client.phone = "09 555 0199"
+        desk.client.save()
+    books.script = [till.lose_answer]
+    desk.upload(desk.invoice())
+    desk.work(turns=3)
+    assert {one.state for one in desk.all()} == {State.SENT}
+    assert books.names(Contact) == ["Harbour View Trust"] * 3
+    assert len(books.copies) == 3
+
+
 def test_a_refused_job_keeps_its_invoices_back(desk: Desk, books: Books) -> None:
     desk.interface.preferences["jobs"] = "tracking"
     with acting_for(desk.practice.pk):

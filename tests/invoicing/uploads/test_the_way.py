@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from connectors.base.documents import Contact, CreditNote, Job, SalesInvoice
 from interfaces.models import AccountCode
 from invoicing.models import ContactLink, Exchange, InvoiceLine, InvoicePdf, JobLink, Upload
-from invoicing.uploads import lane, offered, park
+from invoicing.uploads import lane, offered, park, retry
 from invoicing.uploads.states import State
 from offices.tenancy import acting_for
 from tests.factories import (
@@ -23,7 +23,7 @@ from tests.factories import (
     make_setting,
 )
 from tests.invoicing.uploads.conftest import Desk, open_desk
-from tests.invoicing.uploads.till import Books
+from tests.invoicing.uploads.till import Books, refused
 
 
 def test_an_uploaded_invoice_is_sent_once_with_its_contact_first(desk: Desk, books: Books) -> None:
@@ -72,6 +72,76 @@ def test_a_contact_that_is_there_already_is_taken_and_not_overwritten(
     desk.work()
     assert books.names(Contact) == []
     assert len(books.names(SalesInvoice)) == 1
+
+
+def test_a_contact_changed_in_abtrac_is_left_alone_unless_the_interface_says_otherwise(
+    desk: Desk, books: Books
+) -> None:
+    desk.upload(desk.invoice())
+    desk.work()
+    with acting_for(desk.practice.pk):
+        desk.client.phone = "09 555 0199"
+        desk.client.save()
+    desk.upload(desk.invoice())
+    desk.work()
+    assert books.names(Contact) == ["Harbour View Trust"]
+    update_clients(desk)
+    for _ in range(2):  # brought up to date once, then it is
+        desk.upload(desk.invoice())
+        desk.work()
+    [new, update] = [call[0] for call in books.posts if isinstance(call[0], Contact)]
+    assert (new.remote_id, new.phone) == ("", "")
+    assert update.remote_id
+    assert update.phone == "09 555 0199"
+    assert len(books.copies) == 5
+    with acting_for(desk.practice.pk):
+        assert ContactLink.objects.get().remote_id == update.remote_id
+
+
+def test_updates_and_new_contacts_go_in_calls_of_their_own(desk: Desk, books: Books) -> None:
+    update_clients(desk)
+    with acting_for(desk.practice.pk):
+        new = make_client("New Client Ltd")
+    desk.upload(desk.invoice())
+    desk.work()
+    with acting_for(desk.practice.pk):
+        desk.client.name = "Harbour View Family Trust"
+        desk.client.save()
+    books.posts.clear()
+    desk.upload(desk.invoice(), desk.invoice(client=new))
+    desk.work()
+    calls = [[one.name for one in call] for call in books.posts if isinstance(call[0], Contact)]
+    assert sorted(calls) == [["Harbour View Family Trust"], ["New Client Ltd"]]
+    assert {one.state for one in desk.all()} == {State.SENT}
+
+
+def test_a_refused_update_stops_no_invoice(desk: Desk, books: Books) -> None:
+    update_clients(desk)
+    desk.upload(desk.invoice())
+    desk.work()
+    with acting_for(desk.practice.pk):
+        desk.client.phone = "09 555 0199"
+        desk.client.save()
+    books.refusals["Harbour View Trust"] = refused("It is archived.")
+    invoice = desk.invoice()
+    desk.upload(invoice)
+    desk.work()
+    assert desk.of(invoice).state == State.SENT
+    [_, update] = desk.all(kind="contact")
+    assert update.reason == "It is archived."
+    books.refusals.clear()
+    with acting_for(desk.practice.pk):
+        retry(upload_ids=[update.pk], actor=desk.user)
+    desk.work()
+    [_, update] = desk.all(kind="contact")
+    assert update.state == State.SENT
+    assert books.kept[update.document["key"]].phone == "09 555 0199"
+
+
+def update_clients(desk: Desk) -> None:
+    with acting_for(desk.practice.pk):
+        desk.interface.preferences["update_contacts"] = True
+        desk.interface.save()
 
 
 def test_documents_go_by_date_then_number_in_full_calls(desk: Desk, books: Books) -> None:

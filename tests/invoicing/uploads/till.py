@@ -54,9 +54,12 @@ class Books:
     numbers: Any = field(default_factory=lambda: count(1))
 
     def add(self, document: Any) -> Posted:
-        """Keep it, as a new record each time."""
-        self.copies.append(document.key)
+        """Keep it, as a new record each time unless it names the one it is."""
         self.kept[document.key] = document
+        if getattr(document, "remote_id", ""):
+            self.ids[document.key] = document.remote_id
+            return self.posted(document)
+        self.copies.append(document.key)
         self.ids[document.key] = f"till-{next(self.numbers)}"
         return self.posted(document)
 
@@ -124,6 +127,10 @@ class TillConnector:
 
     def find_contacts(self, contacts: Sequence[Contact]) -> dict[Key, Found]:
         return self._find(contacts)
+
+    def update_contacts(self, contacts: Sequence[Contact], *, call_key: str) -> list[Outcome]:
+        assert all(one.remote_id for one in contacts)
+        return self._post(contacts, call_key)
 
     def post_jobs(self, jobs: Sequence[Job], *, call_key: str) -> list[Outcome]:
         return self._post(jobs, call_key)
@@ -225,6 +232,7 @@ PACKAGE = Package(
     settings=(
         Setting(key="match_contacts_by", label="Match clients by", default="number"),
         Setting(key="add_contacts", label="Add clients", kind="boolean", default=True),
+        Setting(key="update_contacts", label="Update clients", kind="boolean", default=False),
         Setting(key="jobs", label="Jobs", default="none"),
     ),
     limits=Limits(per_call=10, read_timeout=1.0, number_length=20),
