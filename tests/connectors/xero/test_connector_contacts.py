@@ -1,6 +1,8 @@
 """Contacts and jobs in Xero."""
 
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -303,3 +305,46 @@ def test_trouble_with_the_first_job_wrote_nothing(xero: Rehearsal) -> None:
     xero.misbehave("jobs", Answer(429))
     with pytest.raises(RetryLater):
         jobs_of(xero).post_jobs([samples.job("J1"), samples.job("J2")], call_key="call-1")
+
+
+# --- Bringing up to date -------------------------------------------------------------------------
+
+
+def update(xero: Rehearsal, *contacts: Contact) -> list[Any]:
+    connector = xero.connect(match_contacts_by="number")
+    outcomes: list[Any] = connector.update_contacts(contacts, call_key="call-1")
+    return outcomes
+
+
+def test_an_update_writes_what_abtrac_has_and_leaves_the_rest(
+    xero: Rehearsal, organisation: Organisation
+) -> None:
+    there = organisation.add_contact(
+        name="Smith", number="THEIRS", AccountNumber="kept", TaxNumber="kept too"
+    )
+    ours = replace(SMITH, remote_id=there.id, email="new@smith.example", tax_number="")
+    [outcome] = update(xero, ours)
+    assert isinstance(outcome, Posted)
+    assert (outcome.key, outcome.remote_id) == (SMITH.key, there.id)
+    assert len(organisation.contacts) == 1
+    assert (there.name, there.number) == ("Smith Ltd", "THEIRS")
+    assert there.details["EmailAddress"] == "new@smith.example"
+    assert there.details["AccountNumber"] == "kept"
+    assert there.details["TaxNumber"] == "kept too"
+
+
+def test_of_several_updates_one_that_is_refused_stops_no_other(
+    xero: Rehearsal, organisation: Organisation
+) -> None:
+    good = organisation.add_contact(name="Smith")
+    archived = organisation.add_contact(name="Jones", archived=True)
+    outcomes = update(
+        xero,
+        replace(SMITH, remote_id=good.id),
+        replace(samples.contact("C2", "Jones Ltd"), remote_id=archived.id),
+        replace(samples.contact("C3", "Gone Ltd"), remote_id=str(uuid4())),
+        replace(samples.contact("C4", "<b>"), remote_id=good.id),
+    )
+    assert [type(one) for one in outcomes] == [Posted, Rejected, Rejected, Rejected]
+    assert good.name == "Smith Ltd"
+    assert archived.name == "Jones"
