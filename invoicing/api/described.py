@@ -6,6 +6,7 @@ from typing import Any, cast
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
+    OpenApiExample,
     OpenApiParameter,
     OpenApiResponse,
     extend_schema,
@@ -14,6 +15,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from invoicing.api.answers import MovedAnswer, ProblemsAnswer, TallyAnswer
+from invoicing.api.examples import EXAMPLES
 from invoicing.api.reading import InvoiceIds
 from invoicing.api.rows import Row
 
@@ -111,6 +113,7 @@ def rows(name: str, rows: type[Row], summary: str) -> Callable[[type[Any]], type
             tags=["What Abtrac sends"],
             parameters=[KEY],
             request=rows,
+            examples=[OpenApiExample("Rows", value={"rows": EXAMPLES[name]}, request_only=True)],
             responses=answers(TallyAnswer, 400, 409, 413, 415),
         )
         for method in ("put", "post")
