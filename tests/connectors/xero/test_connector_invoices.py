@@ -239,6 +239,18 @@ def test_an_invoice_that_differs_in_one_thing_is_not_ours(
     )
 
 
+def test_an_invoice_that_differs_by_a_cent_is_not_ours(
+    xero: Rehearsal, organisation: Organisation
+) -> None:
+    ours = ready(xero)
+    contact = organisation.contact(ours.contact.name)
+    cent = Decimal("0.01")
+    organisation.add_invoice(ours.number, contact, ours.total + cent, ours.issued)
+    found = xero.connect().find_invoices([ours])[ours.key]
+    assert isinstance(found, Conflict)
+    assert found.total == ours.total + cent
+
+
 def test_a_bill_with_our_number_is_somebody_elses_matter(
     xero: Rehearsal, organisation: Organisation
 ) -> None:
