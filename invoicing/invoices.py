@@ -93,7 +93,7 @@ def keep_pdf(*, invoice_id: str, content: bytes) -> KeptPdf:
 
     Raises Refused when there is no such invoice, it is no PDF, or another one is on its way.
     """
-    invoice = Invoice.objects.select_for_update().filter(abtrac_id=invoice_id).first()
+    invoice = Invoice.objects.select_for_update(no_key=True).filter(abtrac_id=invoice_id).first()
     if invoice is None:
         raise Refused([_unknown(invoice_id)])
     if not content.startswith(PDF_MAGIC):
@@ -141,7 +141,7 @@ def _move(
 def _locked(invoice_ids: Sequence[str]) -> list[Invoice]:
     """The invoices, held against an upload or a change; in the order in which uploads hold them."""
     chosen = Invoice.objects.filter(abtrac_id__in=set(invoice_ids))
-    return list(chosen.select_for_update().order_by("issued", "number", "id"))
+    return list(chosen.select_for_update(no_key=True).order_by("issued", "number", "id"))
 
 
 def _uploaded(invoices: Sequence[Invoice]) -> list[Refusal]:

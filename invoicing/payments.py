@@ -49,7 +49,7 @@ def read_payments(*, practice_id: int, interface_id: int) -> ReadBack:
     with open_connector(practice_id=practice_id, interface_id=interface_id) as connector:
         changes = connector.read_changes(mark)
     with acting_for(practice_id):
-        interface = AccountingInterface.objects.select_for_update().get(pk=interface_id)
+        interface = AccountingInterface.objects.select_for_update(no_key=True).get(pk=interface_id)
         if interface.payments_mark != mark:
             return ReadBack()  # somebody else read meanwhile; theirs is stored
         read = _store(interface, changes)
@@ -112,7 +112,7 @@ def _ours(interface: AccountingInterface, remote_ids: Iterable[str]) -> dict[str
         )
     }
     invoices = (
-        Invoice.objects.select_for_update()
+        Invoice.objects.select_for_update(no_key=True)
         .filter(pk__in=[one.invoice_id for one in uploads.values()])
         .order_by("issued", "number", "id")
         .in_bulk()

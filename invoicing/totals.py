@@ -35,8 +35,8 @@ def check_line(
         what = "net" if basis == TaxBasis.EXCLUSIVE else "net plus tax"
         yield Disagreement(
             field="net",
-            message=f"{_plain(quantity)} at {_plain(unit_price)} (tax {basis}) is {product}, but the"
-            f" line's {what} is {amount}.",
+            message=f"{_plain(quantity)} at {_plain(unit_price)} (tax {basis}) is {product}, but"
+            f" the line's {what} is {amount}.",
         )
 
 

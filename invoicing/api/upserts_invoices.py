@@ -85,7 +85,7 @@ def store_invoices(given: Sequence[Given], problems: Sequence[Problem]) -> Tally
 def _locked(given: Sequence[Given]) -> dict[str, Invoice]:
     """Those stored, held against an upload; in the order in which uploads hold them."""
     chosen = Invoice.objects.filter(abtrac_id__in=[one.names("abtrac_id") for one in given])
-    held = chosen.select_for_update().order_by("issued", "number", "id")
+    held = chosen.select_for_update(no_key=True).order_by("issued", "number", "id")
     return {one.abtrac_id: one for one in held}
 
 

@@ -1,14 +1,19 @@
 """An invoice goes from draft to committed, and back only while nothing is sent."""
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from interfaces.models import AccountingInterface, Lane
-from invoicing import invoices
+from invoicing import invoices, uploads
 from invoicing.models import Batch, Invoice, InvoicePdf, Upload
 from offices.models import Practice
+from offices.tenancy import acting_for
 from tests.factories import make_client, make_interface, make_invoice, make_office, make_setting
 
 pytestmark = pytest.mark.django_db
@@ -194,3 +199,35 @@ def test_a_pdf_on_its_way_is_not_replaced(make: Callable[..., Invoice]) -> None:
     with pytest.raises(invoices.Refused, match="is on its way to Xero"):
         invoices.keep_pdf(invoice_id=one.abtrac_id, content=b"%PDF-1.4 the second")
     assert bytes(InvoicePdf.objects.get().content) == PDF
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_invoice_is_never_both_uncommitted_and_on_its_way(practice: Practice) -> None:
+    with acting_for(practice.pk):
+        office, client = make_office(make_setting(make_interface())), make_client()
+    for _ in range(5):
+        with acting_for(practice.pk):
+            one = make_invoice(office, client)
+        start = threading.Barrier(2)
+
+        def run(act: Callable[[], Any], start: threading.Barrier = start) -> None:
+            try:
+                start.wait(30)
+                with acting_for(practice.pk), suppress(invoices.Refused):
+                    act()
+            finally:
+                connection.close()
+
+        acts = [
+            partial(uploads.enqueue, invoice_ids=[one.pk], actor=None),
+            partial(invoices.uncommit, invoice_ids=[one.abtrac_id]),
+        ]
+        people = [threading.Thread(target=run, args=(act,)) for act in acts]
+        for person in people:
+            person.start()
+        for person in people:
+            person.join(60)
+        with acting_for(practice.pk):
+            one.refresh_from_db()
+            on_its_way = Upload.objects.filter(invoice=one, state="queued").exists()
+        assert (one.status == "committed") == on_its_way
