@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from offices.models import Practice, Role, User
@@ -33,6 +33,9 @@ ARGUMENTS = [
 AXE = Path(__file__).parent.parent / "vendor/axe-core-4.14.1/axe.min.js"
 WIDE = {"width": 1280, "height": 800}
 NARROW = {"width": 390, "height": 844}
+# Milliseconds after which what is awaited is taken never to come, on a machine busy with much else.
+LONGEST_WAIT = 30_000
+expect.set_options(timeout=LONGEST_WAIT)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -122,7 +125,7 @@ def open_as(chromium: Browser, live_server: LiveServer) -> Iterator[OpenAs]:
             timezone_id="Pacific/Auckland",
             java_script_enabled=scripts,
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(LONGEST_WAIT)
         contexts.append(context)
         if user is not None:
             client = Client()
@@ -153,9 +156,10 @@ def axe(page: Page) -> list[str]:
 
 
 def scrolls_sideways(page: Page) -> bool:
-    """Whether the page is wider than the window."""
+    """Whether the page, or a table in it, is wider than there is room for."""
     return bool(
         page.evaluate(
-            "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+            "() => [document.documentElement, ...document.querySelectorAll('.table-scroll')]"
+            ".some((one) => one.scrollWidth > one.clientWidth)"
         )
     )
