@@ -109,7 +109,7 @@ def _ours(interface: AccountingInterface, remote_ids: Iterable[str]) -> dict[str
         one.remote_id: one
         for one in Upload.objects.filter(
             interface=interface, kind__in=DOCUMENTS, state=State.SENT, remote_id__in=set(remote_ids)
-        )
+        ).select_related("interface")
     }
     invoices = (
         Invoice.objects.select_for_update(no_key=True)
@@ -159,22 +159,22 @@ def _update(
     told = {one.remote_id: one for one in documents if one.remote_id in ours}
     only_paid = {one.document_id for one in received} - told.keys()
     added_up = _added_up([ours[one] for one in only_paid])
-    changed = []
+    changed: dict[int, str] = {}
     for remote_id in {*told, *only_paid}:
-        upload = ours[remote_id]
-        invoice, change = _invoice(upload), told.get(remote_id)
-        before = (invoice.paid, invoice.package_status)
+        invoice, change = _invoice(ours[remote_id]), told.get(remote_id)
+        before = invoice.paid, invoice.package_status
         if change:
-            invoice.paid = change.paid * _sign(upload)
+            invoice.paid = change.paid * _sign(ours[remote_id])
             invoice.package_status = change.status[:20]
         else:
             invoice.paid = added_up.get(invoice.pk, Decimal(0))
         if before != (invoice.paid, invoice.package_status):
-            changed.append(upload)
-    Invoice.objects.bulk_update([_invoice(one) for one in changed], ["paid", "package_status"])
+            changed[ours[remote_id].pk] = _in_words(ours[remote_id], *before)
+    uploads = [one for one in ours.values() if one.pk in changed]
+    Invoice.objects.bulk_update([_invoice(one) for one in uploads], ["paid", "package_status"])
     UploadEvent.objects.bulk_create(
-        UploadEvent(upload=one, before=State.SENT, after=State.SENT, reason=_in_words(one))
-        for one in changed
+        UploadEvent(upload=one, before=State.SENT, after=State.SENT, reason=changed[one.pk])
+        for one in uploads
     )
     return len(changed)
 
@@ -211,7 +211,12 @@ def _sign(upload: Upload) -> int:
     return -1 if upload.kind == Upload.Kind.CREDIT_NOTE else 1
 
 
-def _in_words(upload: Upload) -> str:
-    invoice = _invoice(upload)
-    stands = f", now {invoice.package_status.lower()}" if invoice.package_status else ""
-    return f"Paid {invoice.paid:,.2f} of {invoice.total:,.2f}{stands}."
+def _in_words(upload: Upload, paid: Decimal, status: str) -> str:
+    """What changed, for the upload's history."""
+    invoice, told = _invoice(upload), []
+    if invoice.paid != paid:
+        told.append(f"Paid {invoice.paid:,.2f} of {invoice.total:,.2f}.")
+    if invoice.package_status != status:
+        label = upload.interface.package.label
+        told.append(f"{label} says {invoice.package_status.lower()}.")
+    return " ".join(told)

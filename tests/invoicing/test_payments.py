@@ -207,7 +207,7 @@ def test_a_part_payment_is_kept_with_its_invoice(
     )
     assert invoice_of(upload).paid == Decimal("500.00")
     assert invoice_of(upload).package_status == "AUTHORISED"
-    assert history(upload) == ["Paid 500.00 of 1,150.00, now authorised."]
+    assert history(upload) == ["Paid 500.00 of 1,150.00. Till says authorised."]
 
 
 def test_the_next_reading_goes_on_from_the_mark(interface: AccountingInterface, till: Till) -> None:
@@ -225,7 +225,7 @@ def test_a_payment_read_twice_stays_one(interface: AccountingInterface, till: Ti
     read(interface)
     assert read(interface).invoices == 0
     assert len(stored(interface)) == 1
-    assert len(history(upload)) == 1
+    assert history(upload) == ["Paid 500.00 of 1,150.00. Till says authorised."]
     assert invoice_of(upload).paid == Decimal("500.00")
 
 
@@ -251,6 +251,7 @@ def test_a_payment_deleted_in_the_package_is_marked_reversed(
     [kept] = stored(interface)
     assert kept.reversed
     assert invoice_of(upload).paid == 0
+    assert history(upload)[1:] == ["Paid 0.00 of 1,150.00."]
 
 
 def test_payments_are_added_up_where_the_package_tells_no_sum(

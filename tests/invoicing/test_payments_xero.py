@@ -1,0 +1,78 @@
+"""What is paid in Xero comes back, over the wire."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from connectors.xero.standin import XeroStandIn
+from interfaces.credentials import store_tokens
+from interfaces.models import AccountingInterface
+from invoicing import payments
+from invoicing.models import Batch, Invoice, PaymentReceived, Upload
+from offices.models import Practice
+from offices.tenancy import acting_for
+from tests.factories import make_client, make_interface, make_invoice, make_office, make_setting
+
+pytestmark = pytest.mark.django_db
+
+NAME = "Harbour Architects Ltd"
+
+
+@pytest.fixture
+def standin(settings: Any) -> Iterator[XeroStandIn]:
+    """A rehearsal Xero, which the product takes for Xero."""
+    running = XeroStandIn()
+    running.start()
+    endpoints = dict.fromkeys(running.endpoint_names, running.url)
+    settings.PACKAGE_APPS = {"xero": {**settings.PACKAGE_APPS["xero"], "endpoints": endpoints}}
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def interface(practice: Practice, standin: XeroStandIn) -> AccountingInterface:
+    """Connected to the organisation."""
+    with acting_for(practice.pk):
+        made = make_interface(company_file_id=standin.organisation(NAME).tenant_id)
+        store_tokens(made.pk, standin.issue_tokens(), None)
+    return made
+
+
+def test_payments_come_back_and_are_taken_back(
+    interface: AccountingInterface, standin: XeroStandIn
+) -> None:
+    books = standin.organisation(NAME)
+    with acting_for(interface.practice_id):
+        invoice = make_invoice(make_office(make_setting(interface)), make_client())
+        document = books.add_invoice(invoice.number, "Kauri Homes Ltd", "1150.00")
+        Upload.objects.create(
+            interface=interface,
+            batch=Batch.objects.create(number=1),
+            kind="invoice",
+            invoice=invoice,
+            state="sent",
+            remote_id=str(document.id),
+        )
+    books.add_invoice("OTHERS-1", "Kauri Homes Ltd", "1150.00")
+    books.pay_invoice("OTHERS-1", "100.00")
+
+    def read() -> tuple[Decimal, str, list[tuple[Decimal, bool]]]:
+        payments.read_payments(practice_id=interface.practice_id, interface_id=interface.pk)
+        with acting_for(interface.practice_id):
+            stored = Invoice.objects.get(pk=invoice.pk)
+            received = PaymentReceived.objects.order_by("pk").values_list("amount", "reversed")
+            return stored.paid, stored.package_status, list(received)
+
+    assert read() == (Decimal(0), "AUTHORISED", [])
+    books.pay_invoice(invoice.number, "500.00")
+    assert read() == (Decimal(500), "AUTHORISED", [(Decimal(500), False)])
+    last = books.pay_invoice(invoice.number, "650.00")
+    assert read() == (Decimal(1150), "PAID", [(Decimal(500), False), (Decimal(650), False)])
+    books.delete_payment(str(last.id))
+    assert read() == (
+        Decimal(500),
+        "AUTHORISED",
+        [(Decimal(500), False), (Decimal(650), True)],
+    )
