@@ -53,19 +53,24 @@ def has_totp(user: User) -> bool:
 def came_with_totp(request: HttpRequest, user: User) -> bool:
     """Whether the person has an authenticator app and confirmed this very log-in with it.
 
-    A session opened with the password alone stays what it is when the app is set up elsewhere.
+    A session opened with the password alone, or with an app that is no longer theirs, stays what
+    it is when an app is set up elsewhere.
     """
-    records = get_authentication_records(request, user)
-    confirmed = TOTP_SET_UP_HERE in request.session or any(
-        record.get("method") == "mfa" for record in records
-    )
-    return confirmed and has_totp(user)
+    theirs = set(Authenticator.objects.filter(user=user).values_list("type", "pk"))
+    shown = {
+        record.get("id")
+        for record in get_authentication_records(request, user)
+        if record.get("method") == "mfa"
+    }
+    shown.add(request.session.get(TOTP_SET_UP_HERE))
+    has_app = any(kind == Authenticator.Type.TOTP for kind, _ in theirs)
+    return has_app and any(pk in shown for _, pk in theirs)
 
 
 def note_set_up(*, request: HttpRequest, authenticator: Authenticator, **_: Any) -> None:
     """Setting the app up takes a code from it, which counts for this log-in as well."""
     if authenticator.type == Authenticator.Type.TOTP:
-        request.session[TOTP_SET_UP_HERE] = True
+        request.session[TOTP_SET_UP_HERE] = authenticator.pk
 
 
 def reseal_authenticator(authenticator: Authenticator) -> bool:

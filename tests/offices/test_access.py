@@ -248,6 +248,23 @@ def test_stopping_the_app_stops_the_access_it_gave(practice: Practice) -> None:
 
 @pytest.mark.usefixtures("codes_required")
 @pytest.mark.django_db(transaction=True)
+def test_a_session_confirmed_with_an_earlier_app_must_give_a_code_of_the_present_one(
+    practice: Practice,
+) -> None:
+    """A phone that was lost, and the session on it, open nothing once another has taken over."""
+    admin, lost, own = make_member(practice), Client(), Client()
+    type_password(lost, admin)
+    set_up_app(lost)
+    assert lost.get(list_of(practice)).status_code == 200
+    Authenticator.objects.filter(user=admin).delete()
+    type_password(own, admin)
+    set_up_app(own)
+    assert own.get(list_of(practice)).status_code == 200
+    assert lost.get(list_of(practice))["Location"].startswith("/accounts/2fa/reauthenticate/")
+
+
+@pytest.mark.usefixtures("codes_required")
+@pytest.mark.django_db(transaction=True)
 def test_a_code_given_by_somebody_else_in_the_same_browser_counts_for_nobody(
     practice: Practice,
 ) -> None:
@@ -307,9 +324,11 @@ def test_what_a_view_wrote_before_it_failed_is_gone(practice: Practice) -> None:
 def test_a_code_of_another_persons_log_in_does_not_count(db: None) -> None:
     """allauth keeps with it whose it was; this holds it to that."""
     one, two = make_user(), make_user()
-    for user in (one, two):
+    apps = [
         Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data={})
+        for user in (one, two)
+    ]
     request: Any = asked(one)
-    record_authentication(request, one, "mfa", type="totp")
+    record_authentication(request, one, "mfa", type="totp", id=apps[0].pk)
     assert came_with_totp(request, one)
     assert not came_with_totp(request, two)

@@ -282,3 +282,52 @@ def test_an_account_without_a_password_cannot_be_logged_in_to(db: None) -> None:
     for password in ("", "!", PASSWORD):
         client.post(LOG_IN, {"login": user.email, "password": password})
     assert not is_in(client)
+
+
+PAGES = [
+    ("password/change/", "Change password"),
+    ("2fa/", "One-time codes"),
+    ("2fa/totp/deactivate/", "Stop using the authenticator app"),
+    ("2fa/recovery-codes/", "Recovery codes"),
+    ("2fa/recovery-codes/generate/", "New recovery codes"),
+    ("2fa/reauthenticate/", "Confirm it is you"),
+    ("reauthenticate/", "Confirm it is you"),
+    ("logout/", "Log out"),
+    ("inactive/", "Account closed"),
+]
+
+
+def test_every_page_about_ones_account_is_in_our_own_frame(practice: Practice) -> None:
+    user, client = make_member(practice), Client()
+    type_password(client, user)
+    page = client.get("/accounts/reauthenticate/").content.decode()
+    assert "Confirm it is you" in page
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    page = client.get("/accounts/2fa/totp/activate/").content.decode()
+    assert "Set up an authenticator app" in page
+    set_up_app(client)
+    for address, title in PAGES:
+        answer = client.get(f"/accounts/{address}")
+        assert answer.status_code == 200, address
+        page = answer.content.decode()
+        assert f"<title>{title} · Abtrac Link</title>" in page, address
+        assert page.count("<h1") == 1, address
+        assert page.count("<main") == 1, address
+        assert "no-store" in answer["Cache-Control"], address
+
+
+def test_recovery_codes_are_shown_and_downloaded_only_after_asking_who_it_is(
+    practice: Practice,
+) -> None:
+    user, client = make_member(practice), Client()
+    type_password(client, user)
+    set_up_app(client)
+    again = Client()
+    again.force_login(user)
+    for address in ("", "download/", "generate/"):
+        there = f"/accounts/2fa/recovery-codes/{address}"
+        assert again.get(there)["Location"].startswith("/accounts/reauthenticate/")
+    codes = Authenticator.objects.get(user=user, type="recovery_codes").wrap().get_unused_codes()
+    file = client.get("/accounts/2fa/recovery-codes/download/")
+    assert all(code in file.content.decode() for code in codes)
+    assert "no-store" in file["Cache-Control"]
