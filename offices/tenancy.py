@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any, ClassVar, Self, TypeVar
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, models, transaction
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 
@@ -107,6 +108,27 @@ def take_app_role(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
         )
         if cursor.fetchone():
             cursor.execute(f"SET ROLE {connection.ops.quote_name(role)}")
+            return
+        cursor.execute(UNBOUND)
+        unbound = cursor.fetchone()
+    if unbound:
+        connection.close()
+        raise ImproperlyConfigured(
+            f"The role {role} (DATABASE_APP_ROLE) is not to be had, and the user of DATABASE_URL is"
+            " one whom row-level security does not bind. Grant the role to that user."
+        )
+
+
+# Whether the practices' tables are isolated from everybody but the user who is asking: as their
+# owner, as a superuser, or by a right of its own.
+UNBOUND = """
+    SELECT 1 FROM pg_policy
+    JOIN pg_class ON pg_class.oid = polrelid
+    JOIN pg_roles ON rolname = current_user
+    WHERE polname = 'of_practice'
+    AND (pg_has_role(current_user, relowner, 'USAGE') OR rolsuper OR rolbypassrls)
+    LIMIT 1
+"""
 
 
 def right_to_become(connection: Any) -> str:

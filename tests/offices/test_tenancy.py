@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.conf import settings
+from django.conf import settings as product
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, ProgrammingError, connection, models, transaction
+from django.test import override_settings
 
 from interfaces.models import Lane
 from invoicing.models import Client, InvoiceSetting
@@ -200,7 +202,7 @@ def test_the_product_works_under_a_role_that_row_level_security_binds(db: None) 
             "SELECT current_user, rolsuper, rolbypassrls, rolcanlogin, rolcreaterole, rolcreatedb"
             " FROM pg_roles WHERE rolname = current_user"
         )
-        assert cursor.fetchone() == (settings.DATABASE_APP_ROLE, *[False] * 5)
+        assert cursor.fetchone() == (product.DATABASE_APP_ROLE, *[False] * 5)
         cursor.execute("SELECT count(*) FROM pg_tables WHERE tableowner = current_user")
         assert cursor.fetchone() == (0,)
 
@@ -291,7 +293,7 @@ def fresh_connection(transactional_db: None) -> Iterator[Any]:
 def test_a_new_connection_takes_the_products_role_and_work_as_owner_gives_it_back(
     fresh_connection: Any,
 ) -> None:
-    role = [(settings.DATABASE_APP_ROLE,)]
+    role = [(product.DATABASE_APP_ROLE,)]
     assert _raw("SELECT current_user") == role
     with as_owner():
         assert _raw("SELECT current_user") != role
@@ -299,6 +301,18 @@ def test_a_new_connection_takes_the_products_role_and_work_as_owner_gives_it_bac
     with pytest.raises(ZeroDivisionError), as_owner():
         _ = 1 / 0
     assert _raw("SELECT current_user") == role
+
+
+@pytest.mark.services
+def test_an_owner_without_the_products_role_is_refused_rather_than_let_loose(
+    fresh_connection: Any,
+) -> None:
+    """A misspelt DATABASE_APP_ROLE would otherwise put every practice's rows before everybody."""
+    with override_settings(DATABASE_APP_ROLE="nobody_made_this"):
+        for _ in range(2):  # and the connection is not kept for the next one who asks
+            with pytest.raises(ImproperlyConfigured, match="DATABASE_APP_ROLE"):
+                _raw("SELECT current_user")
+    assert _raw("SELECT current_user") == [(product.DATABASE_APP_ROLE,)]
 
 
 def _raw(statement: str) -> list[tuple[Any, ...]]:
