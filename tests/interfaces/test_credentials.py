@@ -14,7 +14,7 @@ from django.utils import timezone
 from connectors.base.errors import ConnectorError, NeedsReconnect, RetryLater
 from interfaces.connections import open_connector
 from interfaces.credentials import LEASE, StoredTokens, erase, seal, store_tokens, unseal
-from interfaces.models import AccountingInterface, Credential
+from interfaces.models import AccountingInterface, ConsentRequest, Credential
 from interfaces.preferences import save_preferences, settings_for
 from interfaces.sealing import Unreadable
 from offices.models import User
@@ -371,6 +371,30 @@ def test_rotating_reseals_everything_and_the_old_key_can_go(
     assert tokens_of(interface).access_token() == token
     assert settings_for(reload(interface))["password"] == "CANARY-password"
     assert "CANARY" not in _dump()
+
+
+def test_a_trip_nobody_came_back_from_keeps_no_old_key_alive(
+    interface: AccountingInterface, admin: User, settings: Any
+) -> None:
+    old, new = settings.CREDENTIAL_KEYS[0], Fernet.generate_key().decode()
+    lost = Fernet.generate_key().decode()
+    for key, minutes in ((lost, 11), (old, 1)):
+        settings.CREDENTIAL_KEYS = [key]
+        with acting_for(interface.practice_id):
+            ConsentRequest.objects.create(
+                interface=interface,
+                user=admin,
+                state_hash=str(minutes),
+                sealed_verifier=seal("CANARY"),
+                created_at=timezone.now() - timedelta(minutes=minutes),
+            )
+    settings.CREDENTIAL_KEYS = [new, old]
+    call_command("rotate_credentials")
+    settings.CREDENTIAL_KEYS = [new]
+    with acting_for(interface.practice_id):
+        kept = dict(ConsentRequest.objects.values_list("state_hash", "sealed_verifier"))
+    assert kept["11"] == ""
+    assert unseal(kept["1"]) == "CANARY"
 
 
 def test_rotating_names_what_no_key_opens_and_leaves_it(
