@@ -21,7 +21,7 @@ from tests.factories import make_interface, make_practice
 from tests.interfaces.conftest import reload
 from tests.interfaces.ledger import CODES, PACKAGE, LedgerServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 State = AccountingInterface.State
 

@@ -12,7 +12,7 @@ from offices.tenancy import acting_for
 from tests.interfaces.conftest import reload
 from tests.interfaces.ledger import FILES, LedgerServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 State = AccountingInterface.State
 

@@ -14,7 +14,7 @@ from tests.factories import make_practice
 from tests.interfaces.conftest import reload
 from tests.interfaces.ledger import LedgerServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 State = AccountingInterface.State
 WORDS = {

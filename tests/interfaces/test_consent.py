@@ -25,7 +25,7 @@ from tests.interfaces import ledger
 from tests.interfaces.conftest import credential_of, reload
 from tests.interfaces.ledger import FILES, LedgerServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 State = AccountingInterface.State
 NOT_BEGUN = "not begun here, or was used before"

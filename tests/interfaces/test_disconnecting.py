@@ -15,7 +15,7 @@ from tests.factories import make_interface
 from tests.interfaces.conftest import credential_of, expire, reload
 from tests.interfaces.ledger import FILES, LedgerServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 State = AccountingInterface.State
 

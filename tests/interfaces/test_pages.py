@@ -24,7 +24,7 @@ from tests.factories import make_interface, make_member, make_practice, make_set
 from tests.interfaces.conftest import credential_of, reload
 from tests.interfaces.ledger import CODES, FILES, LedgerConnector, LedgerServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 State = AccountingInterface.State
 ROLES = list(Role)
