@@ -406,6 +406,12 @@ class Upload(PracticeOwned):
                 & Q(state__in=["queued", "claimed", "sending", "unknown", "needs_person"]),
                 name="one_live_upload_per_job",
             ),
+            # Two invoices never share one document there.
+            models.UniqueConstraint(
+                fields=["interface", "kind", "remote_id"],
+                condition=Q(state="sent", kind__in=["invoice", "credit_note"]),
+                name="one_invoice_per_remote_document",
+            ),
         ]
         indexes = [
             models.Index(

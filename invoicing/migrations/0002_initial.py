@@ -631,6 +631,14 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
+            model_name="upload",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind__in", ["invoice", "credit_note"]), ("state", "sent")),
+                fields=("interface", "kind", "remote_id"),
+                name="one_invoice_per_remote_document",
+            ),
+        ),
+        migrations.AddConstraint(
             model_name="attempt",
             constraint=models.UniqueConstraint(fields=("upload", "exchange"), name="attempt_once"),
         ),

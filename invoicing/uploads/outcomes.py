@@ -7,14 +7,14 @@ from decimal import Decimal
 
 from django.conf import settings
 
-from connectors.base.documents import Key, Posted
+from connectors.base.documents import Conflict, Key, Posted
 from connectors.base.errors import Rejected
 from connectors.base.protocol import Outcome
 from interfaces import clock
 from interfaces.lanes import Held
 from invoicing.models import Batch, Upload
 from invoicing.uploads import followups, kinds, states
-from invoicing.uploads.states import MOVING, State
+from invoicing.uploads.states import DOCUMENTS, MOVING, State
 
 ANSWER_FIELDS = (
     "reason",
@@ -36,6 +36,7 @@ def record(
 ) -> None:
     """Write the outcome of each upload; in one transaction, guarded by the lane's fence."""
     moment = clock.now()
+    outcomes = {**outcomes, **_taken_by_others(uploads, outcomes)}
     for to, one_kind in _by_state(uploads, outcomes).items():
         for one in one_kind:
             _fill(one, outcomes[one.document["key"]], moment)
@@ -43,6 +44,49 @@ def record(
         if to == State.SENT:
             arrived(one_kind)
     finish_batches(uploads)
+
+
+def _taken_by_others(
+    uploads: Sequence[Upload], outcomes: Mapping[Key, Outcome]
+) -> dict[Key, Outcome]:
+    """Documents that stand for another invoice of ours already: a person decides, never two."""
+    claimed = [
+        (one, outcome)
+        for one in uploads
+        if one.kind in DOCUMENTS and isinstance(outcome := outcomes[one.document["key"]], Posted)
+    ]
+    if not claimed:
+        return {}
+    taken = {
+        (one.interface_id, one.kind, one.remote_id): one.document["number"]
+        for one in Upload.objects.filter(
+            interface__in={one.interface_id for one, _ in claimed},
+            kind__in=DOCUMENTS,
+            state=State.SENT,
+            remote_id__in=[outcome.remote_id for _, outcome in claimed],
+        )
+    }
+    conflicts: dict[Key, Outcome] = {}
+    for one, outcome in claimed:
+        place = (one.interface_id, one.kind, outcome.remote_id)
+        if place in taken:
+            conflicts[outcome.key] = _shared(one, outcome, taken[place])
+        else:
+            taken[place] = one.document["number"]
+    return conflicts
+
+
+def _shared(upload: Upload, posted: Posted, number: str) -> Conflict:
+    label = upload.interface.package.label
+    return Conflict(
+        key=posted.key,
+        message=f"{label} has one such document, and it is linked to our invoice {number} already.",
+        next_step="Two invoices in Abtrac have the same number, client, date and total. If they"
+        " are one, park this one; if not, give it a number of its own, then retry.",
+        number=posted.number,
+        total=posted.total,
+        url=posted.url,
+    )
 
 
 def arrived(uploads: Sequence[Upload]) -> None:

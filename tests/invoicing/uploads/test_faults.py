@@ -154,6 +154,27 @@ def test_a_retry_after_a_conflict_looks_first_and_sends_when_the_way_is_free(
     assert known.of(invoice).state == State.SENT
 
 
+def test_two_invoices_never_share_one_document(known: Desk, books: Books) -> None:
+    """Alike in number, client, date and total: the package can only know them as one."""
+    twins = [known.invoice(number="A-1") for _ in range(2)]
+
+    def adopt(document: Any) -> Posted:
+        books.ids[document.key] = "till-one"
+        return books.posted(document)
+
+    books.refusals["A-1"] = adopt
+    known.upload(*twins)
+    known.work()
+    assert sorted(known.of(one).state for one in twins) == [State.NEEDS_PERSON, State.SENT]
+    again = known.invoice(number="A-1")
+    known.upload(again)
+    known.work()
+    shared = known.of(again)
+    assert shared.state == State.NEEDS_PERSON
+    assert "linked to our invoice A-1 already" in shared.reason
+    assert "park this one" in shared.next_step
+
+
 def test_a_refusal_names_line_and_next_step_and_is_never_repeated_by_the_machine(
     known: Desk, books: Books
 ) -> None:
