@@ -13,7 +13,7 @@ from invoicing import selectors, uploads
 from invoicing.filters import AvailableFilter
 from invoicing.forms import ParkForm
 from invoicing.models import Invoice
-from invoicing.requests import MOST_AT_ONCE, back, ids, may_upload, own_address, tell_left_out, to
+from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, own_address, tell_left_out, to
 from invoicing.selectors import CurrencyTotal
 from invoicing.tables import PER_PAGE, AvailableTable, ParkedTable, lay_out, sorts
 from invoicing.words import counted, listed, money

@@ -16,7 +16,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from invoicing import selectors, uploads
 from invoicing.forms import LinkExistingForm, ParkForm
 from invoicing.models import Batch, Upload
-from invoicing.requests import MOST_AT_ONCE, back, ids, may_upload, tell_left_out, to
+from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, tell_left_out, to
 from invoicing.tables import BatchesTable, DocumentsTable, lay_out
 from invoicing.uploads.states import DOCUMENTS
 from invoicing.views_available import ask_why

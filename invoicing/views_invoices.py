@@ -6,7 +6,7 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from invoicing import selectors
-from invoicing.requests import may_upload
+from invoicing.posted import may_upload
 from invoicing.uploads.states import DOCUMENTS
 from offices.access import PracticeRequest, practice_view
 

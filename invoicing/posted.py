@@ -1,4 +1,4 @@
-"""What the pages of invoicing read from a request, and where they lead back to."""
+"""What people post from the pages of invoicing, and where they are led back to."""
 
 from collections.abc import Iterable
 from typing import Any
