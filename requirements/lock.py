@@ -60,12 +60,12 @@ def lock(*, upgrade: bool) -> None:
         venv.create(folder, with_pip=True)
         python = Path(folder) / "bin" / "python"
         subprocess.run([python, "-m", "pip", "install", "--quiet", "uv"], check=True)
-        uv = [Path(folder) / "bin" / "uv", *COMPILE.split()]
+        uv = [str(Path(folder) / "bin" / "uv"), *COMPILE.split()]
         more = ["--upgrade"] if upgrade else []
-        subprocess.run([*uv, *more, "--group", "dev", "-o", DEV], cwd=ROOT, check=True)
+        subprocess.run([*uv, *more, "--group", "dev", "-o", str(DEV)], cwd=ROOT, check=True)
         # What is there already is preferred, so the runtime gets the pins it is developed with.
         shutil.copy(DEV, RUNTIME)
-        subprocess.run([*uv, "-o", RUNTIME], cwd=ROOT, check=True)
+        subprocess.run([*uv, "-o", str(RUNTIME)], cwd=ROOT, check=True)
     for made in (RUNTIME, DEV):
         text = made.read_text(encoding="utf-8")
         made.write_text(f"{MADE}{digest()}\n{text}", encoding="utf-8")
