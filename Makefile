@@ -34,9 +34,9 @@ check: dev ## style, types, import directions, migrations, deployment, locks
 	$(VENV)/ruff format --check .
 	$(RUN) requirements/lock.py --check
 	$(VENV)/lint-imports
-	@$(IN_SCRATCH) set -x; $(EMBEDDED) $(RUN) -m mypy .
-	@$(IN_SCRATCH) set -x; $(EMBEDDED) $(MANAGE) makemigrations --check --dry-run
-	@$(IN_SCRATCH) set -x; $(SERVER) $(MANAGE) check --deploy --fail-level WARNING
+	@$(IN_SCRATCH) (set -x; $(EMBEDDED) $(RUN) -m mypy .)
+	@$(IN_SCRATCH) (set -x; $(EMBEDDED) $(MANAGE) makemigrations --check --dry-run)
+	@$(IN_SCRATCH) (set -x; $(SERVER) $(MANAGE) check --deploy --fail-level WARNING)
 
 format: dev ## put the code in the house style
 	$(VENV)/ruff check --fix .
