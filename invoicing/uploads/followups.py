@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from connectors.base.protocol import AllocatesCredits, AttachesPdf
 from interfaces import clock
-from invoicing.models import InvoicePdf, Upload, UploadEvent
+from invoicing.models import Batch, InvoicePdf, Upload, UploadEvent
 from invoicing.uploads.states import DOCUMENTS, LIVE, State
 
 Kind = Upload.Kind
@@ -25,6 +25,8 @@ def queue_after(uploads: Sequence[Upload]) -> None:
     )
     new = [one for one in steps if (one.invoice_id, one.kind) not in live]
     Upload.objects.bulk_create(new)
+    # A PDF or a credited invoice may come long after the batch was finished.
+    Batch.objects.filter(pk__in={one.batch_id for one in new}).update(finished_at=None)
     UploadEvent.objects.bulk_create(UploadEvent(upload=one, after=one.state) for one in new)
 
 

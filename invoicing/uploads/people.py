@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from interfaces import clock, lanes
 from interfaces.codes import CodeBook
+from interfaces.models import AccountingInterface
 from invoicing import documents
 from invoicing.models import Batch, Invoice, Upload, UploadEvent
 from invoicing.uploads import outcomes, states
@@ -335,6 +336,8 @@ def link_existing(*, upload_id: int, remote_id: str, actor: User | None) -> None
         actor=actor,
         same={"due": None},
     )
+    # Payments of what was there before us may have been read already, and belonged to nobody.
+    AccountingInterface.objects.filter(pk=upload.interface_id).update(payments_mark="")
     outcomes.arrived([upload])
     outcomes.finish_batches([upload])
     lanes.wake(upload.interface_id)

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from connectors.base.documents import Contact
+from interfaces.models import AccountingInterface
 from invoicing.models import Invoice, Upload
 from invoicing.uploads import CannotLink, cancel, link_existing, offered, park, retry, unpark
 from invoicing.uploads.states import State
@@ -131,8 +132,11 @@ def test_a_person_can_say_that_it_is_there_already(desk: Desk, books: Books) -> 
     desk.work()
     upload = desk.of(invoice)
     with acting_for(desk.practice.pk):
+        AccountingInterface.objects.update(payments_mark="yesterday")
         link_existing(upload_id=upload.pk, remote_id=" till-other ", actor=desk.user)
     upload = desk.of(invoice)
+    # Its earlier payments are read as well.
+    assert desk.reload().payments_mark == ""
     assert (upload.state, upload.remote_id) == (State.SENT, "till-other")
     assert str(desk.user) in upload.warnings[0]
     with acting_for(desk.practice.pk):

@@ -188,6 +188,7 @@ def test_a_negative_invoice_goes_as_a_credit_note_and_is_set_against_its_invoice
     desk.work()
     [sent] = [call[0] for call in books.posts if isinstance(call[0], CreditNote)]
     assert (sent.number, sent.total, sent.credits) == ("A-2", Decimal("460.00"), "A-1")
+    assert desk.batch(2).finished_at is not None
     [allocation] = desk.all(kind="allocation")
     assert allocation.state == State.SENT
     assert allocation.document["amount"] == "460.00"
