@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods
 from interfaces.models import AccountingInterface
 from invoicing.links import AlreadyLinked, link_settings
 from invoicing.models import InvoiceSetting
+from invoicing.requests import ids
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -48,7 +49,7 @@ def _linked(interface: AccountingInterface) -> set[int]:
 
 
 def _ids(request: PracticeRequest, name: str) -> set[int]:
-    return {int(value) for value in request.POST.getlist(name) if value.isdecimal()}
+    return set(ids(request, name))
 
 
 urlpatterns_links = [
