@@ -348,10 +348,7 @@ class Http:
         return Rejected(f"{self._label} refused the request ({status}).", code=str(status))
 
     def _unknown(self) -> OutcomeUnknown:
-        return OutcomeUnknown(
-            f"{self._label} gave no clear answer, so it is not known yet whether this arrived."
-            " It is being checked; please do not enter it by hand."
-        )
+        return OutcomeUnknown(f"{self._label} gave no clear answer.")
 
     def _unreached(self, failure: "_Failure") -> RetryLater:
         if failure.sent:

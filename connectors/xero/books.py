@@ -117,6 +117,4 @@ def after_a_write() -> Iterator[None]:
     except OutcomeUnknown:
         raise
     except ConnectorError as error:
-        raise OutcomeUnknown(
-            f"Part of this may have reached {LABEL} already; it is being checked. ({error})"
-        ) from None
+        raise OutcomeUnknown(f"Part of this may have reached {LABEL} already. ({error})") from None

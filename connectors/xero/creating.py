@@ -73,7 +73,7 @@ def _write(
         elements = records(answer.get(place.plural)) if isinstance(answer, dict) else []
         matched = match(place, new, elements)
         if len(matched) < len(new):
-            raise OutcomeUnknown(f"{LABEL} did not answer for every document; it is being checked.")
+            raise OutcomeUnknown(f"{LABEL} did not answer for every document.")
         return dict(matched)
     half = len(new) // 2
     with after_a_write():

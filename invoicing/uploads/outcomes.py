@@ -194,8 +194,8 @@ def unknown(uploads: Sequence[Upload], *, reason: str, held: Held | None) -> Non
     for one in uploads:
         label = one.interface.package.label
         one.reason = (
-            f"{reason} We do not know yet whether it arrived in {label} and are checking;"
-            " please do not enter it by hand."
+            f"{reason} So we do not know yet whether it arrived in {label} and are checking."
+            " Please do not enter it by hand."
         )
         one.next_step = ""
         one.unknown_since = moment

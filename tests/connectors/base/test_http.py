@@ -198,7 +198,7 @@ def test_the_recorder_is_told_what_is_on_the_wire(http_to: Any, diary: Diary) ->
 
 def test_a_write_without_an_answer_is_unknown_and_not_repeated(http_to: Any, diary: Diary) -> None:
     with RawServer(cut, answer()) as server:
-        with pytest.raises(OutcomeUnknown, match="please do not enter it by hand"):
+        with pytest.raises(OutcomeUnknown, match="gave no clear answer"):
             write(http_to(server.url))
         assert len(server.requests) == 1
     assert diary.answers[0].status == 0
