@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 from interfaces.models import AccountingInterface
 from invoicing.links import AlreadyLinked, link_settings
 from invoicing.models import InvoiceSetting
-from invoicing.requests import ids
+from invoicing.posted import ids
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
