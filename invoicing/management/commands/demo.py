@@ -106,10 +106,13 @@ class Command(BaseCommand):
         if wrong:
             self.stderr.write("Xero does not hold what it should: " + "; ".join(wrong))
             return
-        total = sum(story.expected.values(), Decimal(0))
+        total = sum(
+            (Decimal(one["total"]) for one in story.invoices if one["number"] in story.expected),
+            Decimal(0),
+        )
         self.stdout.write(
             f"The rehearsal Xero holds exactly those {len(story.expected)} documents, each at our"
-            f" total; they come to NZD {total:,.2f}."
+            f" total; less the credit notes they come to NZD {total:,.2f}."
         )
 
     def _serve(self, running: Stage, cast: Cast, number: int) -> None:
