@@ -79,8 +79,8 @@ def _store(interface: AccountingInterface, codes: Codes) -> None:
     _upsert(TaxCode, interface, codes.taxes, _tax_fields)
     facts = dict(codes.facts)
     interface.facts = facts
-    interface.currency = facts.get("currency", "") or interface.currency
-    interface.country = facts.get("country", "") or interface.country
+    interface.currency = facts.get("currency", "")[:3] or interface.currency
+    interface.country = facts.get("country", "")[:2] or interface.country
     interface.currencies = list(codes.currencies)
     interface.lock_date = codes.lock_date
     interface.codes_read_at = clock.now()
@@ -97,8 +97,8 @@ def _account_fields(account: Account) -> dict[str, Any]:
     allowed = account.allowed_tax_codes
     return {
         "kind": account.kind[:50],
-        "remote_id": account.remote_id,
-        "default_tax_code": account.default_tax_code,
+        "remote_id": account.remote_id[:100],
+        "default_tax_code": account.default_tax_code[:50],
         "allowed_tax_codes": None if allowed is None else list(allowed),
     }
 

@@ -49,8 +49,8 @@ def assign(interface: AccountingInterface, chosen: CompanyFile) -> None:
     interface.company_file_id = chosen.id
     interface.company_file_name = chosen.name[:255]
     interface.connection_id = chosen.connection_id
-    interface.country = chosen.country or interface.country
-    interface.currency = chosen.currency or interface.currency
+    interface.country = chosen.country[:2] or interface.country
+    interface.currency = chosen.currency[:3] or interface.currency
     interface.save(
         update_fields=[
             *("company_file_id", "company_file_name", "connection_id", "country", "currency"),
