@@ -1,0 +1,1 @@
+"""Tests of the locks and of the environment made from them."""
