@@ -50,6 +50,22 @@ def test_a_lost_answer_is_looked_up_and_adopted_never_sent_twice(known: Desk, bo
     assert known.moves(upload) == ["queued", "claimed", "sending", "unknown", "sent"]
 
 
+@pytest.mark.parametrize("trouble", [RetryLater("Till is busy."), NeedsReconnect("Signed out.")])
+def test_trouble_after_a_write_was_accepted_is_looked_up_and_not_sent_again(
+    known: Desk, books: Books, trouble: Exception
+) -> None:
+    """One step may make several calls; "nothing was written" can then only be said of the last."""
+    invoice = known.invoice()
+    books.trouble_after = [trouble]
+    known.upload(invoice)
+    known.work()
+    assert known.of(invoice).state == State.UNKNOWN
+    regain(practice_id=known.practice.pk, interface_id=known.interface.pk)
+    known.work()
+    assert known.of(invoice).state == State.SENT
+    assert len(books.copies) == 1
+
+
 def test_what_is_proven_absent_is_sent_again_under_a_new_key(known: Desk, books: Books) -> None:
     invoice = known.invoice()
     books.script = [till.lose_request]

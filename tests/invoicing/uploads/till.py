@@ -49,6 +49,8 @@ class Books:
     looks: list[list[Any]] = field(default_factory=list)
     script: list[Step] = field(default_factory=list)
     look_script: list[Callable[[], None]] = field(default_factory=list)
+    # Raised after a write was answered well: the trouble is with a further call of the same step.
+    trouble_after: list[Exception] = field(default_factory=list)
     refusals: dict[str, Outcome | Callable[[Any], Outcome]] = field(default_factory=dict)
     answers: dict[Key, Found] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: count(1))
@@ -189,6 +191,8 @@ class TillConnector:
             self._connection.recorder.after_write(WireAnswer(status=0, body=b"", reason=str(error)))
             raise
         self._connection.recorder.after_write(WireAnswer(status=200, body=b"kept"))
+        if books.trouble_after:
+            raise books.trouble_after.pop(0)
         return outcomes
 
     def _one(self, document: Any) -> Outcome:
