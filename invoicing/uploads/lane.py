@@ -65,12 +65,14 @@ def drain(*, practice_id: int, interface_id: int) -> None:
 
 
 def recover(held: Held) -> None:
-    """Take up what an earlier holder left: claimed goes back, what was being sent is unknown."""
+    """Take up what an earlier holder left: claimed goes back, what was being sent is unknown.
+
+    For a new holder that has claimed nothing yet.
+    """
     with acting_for(held.practice_id):
         lanes.keep(held)
         left = list(
             Upload.objects.filter(interface_id=held.interface_id, state__in=HELD)
-            .exclude(fence=held.fence)
             .select_related("interface")
             .order_by("id")
         )

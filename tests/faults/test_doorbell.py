@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -14,6 +15,8 @@ from connectors.xero.standin import XeroStandIn
 from interfaces import lanes
 from interfaces.models import Lane
 from invoicing import tasks, workers
+from invoicing.uploads import enqueue
+from offices.tenancy import acting_for
 from tests.faults.conftest import Firm, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -102,6 +105,32 @@ def test_a_bell_rung_a_hundred_times_is_one_upload(firm: Firm, xero: XeroStandIn
         running.stop()
     firm.check(invoice)
     assert sum(one.path.endswith("/Invoices") and one.method == "PUT" for one in xero.requests) == 1
+
+
+def test_people_clicking_at_one_moment_make_one_batch(firm: Firm) -> None:
+    """Row 26."""
+    invoices = [firm.invoice() for _ in range(5)]
+    together, answers = threading.Barrier(4), []
+
+    def click() -> None:
+        together.wait()
+        try:
+            with acting_for(firm.practice.pk):
+                ids = [one.pk for one in invoices]
+                answers.append(enqueue(invoice_ids=ids, actor=firm.user))
+        finally:
+            connection.close()
+
+    clicks = [threading.Thread(target=click) for _ in range(4)]
+    for one in clicks:
+        one.start()
+    for one in clicks:
+        one.join()
+    assert sorted(one.queued for one in answers) == [0, 0, 0, 5]
+    told = {left.reason for one in answers for left in one.left_out}
+    assert told == {"Already in batch 1."}
+    firm.work()
+    firm.check(*invoices)
 
 
 def test_workers_that_take_nothing_for_a_minute_fail_their_health_check(
