@@ -75,6 +75,8 @@ class Pattern(_OnlyText, serializers.RegexField):
 class Email(_OnlyText, serializers.EmailField):
     """An e-mail address, or nothing."""
 
+    default_error_messages = {"invalid": "Give one e-mail address, such as accounts@firm.example."}
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=254, required=False, allow_blank=True, default="", **kwargs)
 

@@ -174,6 +174,18 @@ def test_one_bad_row_keeps_all_of_them_out_and_every_problem_is_told(abtrac: Abt
     assert [one.abtrac_id for one in rows_of(abtrac, Client)] == ["C1"]
 
 
+@pytest.mark.parametrize("email", ["nope", "a@firm.example; b@firm.example", 5, ["a@firm.example"]])
+def test_what_is_no_single_email_address_is_told_as_that(abtrac: Abtrac, email: Any) -> None:
+    answer = abtrac.put("clients", client("C2", email=email))
+    assert answer.json()["problems"] == [
+        {
+            "path": "rows[0].email",
+            "code": "invalid",
+            "message": "Give one e-mail address, such as accounts@firm.example.",
+        }
+    ]
+
+
 def test_a_job_of_a_client_never_sent_is_refused(abtrac: Abtrac) -> None:
     answer = abtrac.put("jobs", job("J2", client="C7"), job("J3", code=""), job("J4"))
     assert problems(answer) == {"rows[0].client": "unknown_client", "rows[1].code": "blank"}
