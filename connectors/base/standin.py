@@ -452,6 +452,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(128)
+    except OverflowError as error:
+        listening.close()
+        raise OSError(f"Port {port} cannot be: give one between 0 and 65535.") from error
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:

@@ -197,6 +197,15 @@ def test_a_busy_port_ends_the_command_with_one_line(
     assert capsys.readouterr().out == f"Port {port} on 127.0.0.1 is in use by another program.\n"
 
 
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_a_port_that_cannot_be_ends_the_command_with_one_line(
+    port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--port", port]) == 1
+    said = capsys.readouterr().out
+    assert said == f"Port {port} cannot be: give one between 0 and 65535.\n"
+
+
 def test_its_books_can_be_looked_at_from_another_process(xero: XeroCaller) -> None:
     put(xero)
     state = requests.get(f"{xero.standin.url}/_standin/state", timeout=10).json()
