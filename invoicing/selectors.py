@@ -160,11 +160,11 @@ def _count_of(which: Q) -> Coalesce:
 
 
 def _later() -> QuerySet[Upload]:
-    """Of a failed upload: the one that has taken its place in another batch."""
+    """Of a failed upload: those that have taken its place, also if they failed in their turn."""
     return Upload.objects.filter(
         invoice=OuterRef("invoice"),
         kind=OuterRef("kind"),
-        state__in=LIVE,
+        state__in=(*LIVE, State.REFUSED),
         pk__gt=OuterRef("pk"),
     )
 
@@ -288,7 +288,7 @@ def documents_of(batch: Batch, *, show: str = "all") -> QuerySet[Upload]:
     rows = (
         Upload.objects.filter(batch=batch, kind__in=DOCUMENTS)
         .select_related("invoice", "interface")
-        .annotate(later_batch=Subquery(_later().order_by("pk").values("batch__number")[:1]))
+        .annotate(later_batch=Subquery(_later().order_by("-pk").values("batch__number")[:1]))
         .annotate(rank=rank)
         .filter(SHOWN.get(show, Q()))
         .defer("document")

@@ -200,6 +200,7 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
         "standing": standing,
         "table": table,
         "show": show,
+        "ticks": _ticks(table) if may_upload(request) else set(),
         "tabs": [
             (name, label, getattr(standing, attribute))
             for name, label, attribute in SHOWN
@@ -215,6 +216,16 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
     live = render_to_string("invoicing/batch_live.html", context, request=request)
     seen = hashlib.sha256(live.encode()).hexdigest()[:16]
     return {**context, "live": live, "seen": seen}
+
+
+def _ticks(table: DocumentsTable) -> set[str]:
+    """What can be ticked among the rows shown: `waiting` uploads, `failed` ones, or none."""
+    shown = [row.record for row in table.paginated_rows]
+    return {
+        "waiting" if one.state == Upload.State.QUEUED else "failed"
+        for one in shown
+        if one.state in (Upload.State.QUEUED, *selectors.FAILED) and not one.later_batch
+    }
 
 
 def _summary_once(request: PracticeRequest, batch: Batch, standing: selectors.Standing) -> str:

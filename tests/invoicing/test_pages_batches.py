@@ -165,6 +165,57 @@ def test_the_list_of_batches_tells_how_each_fares(
     assert up.index("Batch 1") < up.index("Batch 2")
 
 
+def test_the_list_says_so_when_nothing_of_a_batch_was_sent(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    with acting_for(practice.pk):
+        make_upload(make_batch(7, finished=True), _another(scene), State.REFUSED)
+        make_upload(make_batch(8, finished=True), _another(scene), State.CANCELLED)
+    page = text_of(browser.get(url(practice, "batches/")))
+    assert "Abtrac 1 0 1 All failed" in page
+    assert "Abtrac 1 0 0 None sent" in page
+
+
+def test_one_refused_again_in_a_later_batch_fails_only_there(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    with acting_for(practice.pk):
+        invoice = _another(scene)
+        rows = [
+            make_upload(make_batch(number, finished=True), invoice, State.REFUSED, reason="No tax.")
+            for number in (7, 8, 9)
+        ]
+    for number, row in zip((7, 8), rows, strict=False):
+        page = browser.get(url(practice, f"batches/{number}/"))
+        told = row_of(page, row)
+        assert "Uploaded again in batch 9" in told
+        assert "Retry" not in text_of(page)
+        assert "0 of 1 sent, 1 set aside" in text_of(page)
+    assert "Retry all that failed (1)" in text_of(browser.get(url(practice, "batches/9/")))
+    listed = text_of(browser.get(url(practice, "batches/")))
+    assert listed.count("Abtrac 1 0 1 All failed") == 1
+    assert listed.count("Abtrac 1 0 0 None sent") == 2
+    answer = browser.post(url(practice, "batches/7/retry/"), {"only": rows[0].pk}, follow=True)
+    assert said(answer) == ["None of these has failed."]
+
+
+def test_ticks_are_offered_only_where_a_row_can_be_ticked(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    with acting_for(practice.pk):
+        make_upload(make_batch(7), _another(scene), State.SENDING)
+    choices = ("Select all shown", "Retry selected", "Park selected", "Cancel selected")
+
+    def offers(address: str) -> list[str]:
+        page = text_of(browser.get(url(practice, f"batches/{address}")))
+        return [words for words in choices if words in page]
+
+    assert offers("7/") == []
+    assert offers("1/?show=sent") == []
+    assert offers("1/") == ["Select all shown", "Retry selected", "Park selected"]
+    assert offers("2/") == ["Select all shown", "Cancel selected"]
+
+
 def test_what_failed_comes_first_once_the_batch_is_finished(
     practice: Practice, scene: Scene, browser: Browser
 ) -> None:
