@@ -156,7 +156,7 @@ class CompanyFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """An account (GL) code as the package lists it."""
+    """An account (GL) code as the package lists it; `kind` is its type in words people read."""
 
     code: str
     name: str

@@ -19,6 +19,31 @@ APPLIES = {
     "LIABILITY": "CanApplyToLiabilities",
     "REVENUE": "CanApplyToRevenue",
 }
+# What people call Xero's types of account; its own pages do too.
+KINDS = {
+    "BANK": "Bank",
+    "CURRENT": "Current asset",
+    "CURRLIAB": "Current liability",
+    "DEPRECIATN": "Depreciation",
+    "DIRECTCOSTS": "Direct costs",
+    "EQUITY": "Equity",
+    "EXPENSE": "Expense",
+    "FIXED": "Fixed asset",
+    "INVENTORY": "Inventory",
+    "LIABILITY": "Liability",
+    "NONCURRENT": "Non-current asset",
+    "OTHERINCOME": "Other income",
+    "OVERHEADS": "Overheads",
+    "PAYG": "PAYG withholding",
+    "PAYGLIABILITY": "PAYG liability",
+    "PREPAYMENT": "Prepayment",
+    "REVENUE": "Revenue",
+    "SALES": "Sales",
+    "SUPERANNUATIONEXPENSE": "Superannuation expense",
+    "SUPERANNUATIONLIABILITY": "Superannuation liability",
+    "TERMLIAB": "Non-current liability",
+    "WAGESEXPENSE": "Wages expense",
+}
 # Costs charged on may sit on an expense account, which takes the tax codes of expenses.
 SALES_FLAGS = ("CanApplyToRevenue", "CanApplyToExpenses")
 
@@ -77,7 +102,7 @@ def _account(record: Record, rates: Iterable[Record]) -> Account:
     return Account(
         code=text(record, "Code"),
         name=text(record, "Name"),
-        kind=text(record, "Type"),
+        kind=KINDS.get(text(record, "Type"), text(record, "Type").capitalize()),
         remote_id=remote_id(record, "AccountID"),
         default_tax_code=text(record, "TaxType"),
         active=text(record, "Status") == "ACTIVE",

@@ -11,6 +11,7 @@ from connectors.base.documents import CompanyFile
 from connectors.base.errors import NeedsReconnect, Rejected, RetryLater
 from connectors.base.standin import Answer
 from connectors.xero import PACKAGE, organisations
+from connectors.xero.standin_charts import CLASSES
 from connectors.xero.standin_ledger import Organisation
 from tests import specs
 from tests.connectors import samples
@@ -154,6 +155,7 @@ def test_accounts_say_what_they_may_be_used_for(
     assert "INPUT2" not in fees.allowed_tax_codes
     assert "OUTPUT2" not in cost.allowed_tax_codes
     assert "INPUT2" in cost.allowed_tax_codes
+    assert (cost.kind, bank.kind) == ("Expense", "Bank")
     # Tax rates out of use are offered nowhere.
     assert "TAX001" not in fees.allowed_tax_codes
     assert (cost.usable_for_sales, bank.usable_for_sales) == (True, False)
@@ -161,6 +163,16 @@ def test_accounts_say_what_they_may_be_used_for(
     system = [one for one in organisation.accounts if one.system and one.code]
     assert system
     assert not any(accounts[one.code].usable_for_sales for one in system)
+
+
+def test_every_type_of_account_has_its_words(xero: Rehearsal, organisation: Organisation) -> None:
+    for type_ in CLASSES:
+        organisation.add_account(f"X-{type_}"[:10], f"One of {type_}", type=type_)
+    made = [one for one in xero.connect().read_codes().accounts if one.code.startswith("X-")]
+    assert len(made) == len(CLASSES)
+    assert not {one.kind for one in made} & set(CLASSES)
+    words = {one.code: one.kind for one in made}
+    assert (words["X-CURRLIAB"], words["X-DIRECTCO"]) == ("Current liability", "Direct costs")
 
 
 def test_tax_codes_say_what_they_may_be_used_for(xero: Rehearsal) -> None:
