@@ -142,6 +142,22 @@ class PreferencesForm(forms.Form):
             raise forms.ValidationError(NAME_TAKEN)
         return name
 
+    def clean(self) -> None:
+        """Refuse to leave out what another setting makes necessary."""
+        super().clean()
+        settings = {one.key: one for one in self._interface.package.settings}
+        for setting in settings.values():
+            if not setting.required_with:
+                continue
+            other, value = settings[setting.required_with[0]], setting.required_with[1]
+            given = self.cleaned_data.get(f"set_{setting.key}")
+            if given == "" and self.cleaned_data.get(f"set_{other.key}") == value:
+                message = (
+                    f"Needed while “{other.label}” is “{dict(other.choices)[value]}”."
+                    f" Give it, or choose something else under “{other.label}”."
+                )
+                self.add_error(f"set_{setting.key}", message)
+
     def save(self) -> None:
         """Keep name and preferences. Needs a scope."""
         self._interface.name = self.cleaned_data["name"]

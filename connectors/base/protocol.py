@@ -86,6 +86,8 @@ class Setting:
     choices: tuple[tuple[str, str], ...] = ()
     help: str = ""
     required: bool = False
+    # Also required while the setting of that key is the choice of that value.
+    required_with: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,6 +89,7 @@ SETTINGS = (
         label="Tracking category for jobs",
         default="Job",
         help="Its name in Xero, where jobs are sent as a tracking category.",
+        required_with=("jobs", "tracking"),
     ),
 )
 

@@ -47,10 +47,14 @@ def test_a_package_declares_what_the_product_asks_of_it(package: Any) -> None:
     assert package.label
     assert len(package.capabilities()) > 0
     assert package.limits.per_call >= 1
+    choices = {one.key: one.choices for one in package.settings}
     for setting in package.settings:
         assert setting.label
         if setting.kind == "choice":
             assert setting.default in dict(setting.choices)
+        if setting.required_with:
+            other, value = setting.required_with
+            assert value in dict(choices[other])
     if package.oauth:
         places = [package.oauth.authorize, package.oauth.token, package.oauth.revoke]
         assert all(one is None or one[0] in package.endpoints for one in places)

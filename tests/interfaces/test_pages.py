@@ -430,6 +430,27 @@ def test_a_preference_that_cannot_be_is_explained(
     assert reload(interface).name == "Ledger Auckland"
 
 
+def test_a_preference_another_one_needs_cannot_be_left_out(
+    practice: Practice, browser: Client
+) -> None:
+    with acting_for(practice.pk):
+        xero = make_interface(name="Xero Auckland")
+    sent = {"name": "Xero Auckland", "set_jobs": "tracking", "set_tracking_category": " "}
+    sent |= {
+        f"set_{one.key}": one.default
+        for one in xero.package.settings
+        if one.kind in ("choice", "integer") and one.key != "jobs"
+    }
+    refused = text(browser.post(at("preferences", xero), sent))
+    assert "Needed while “Jobs” is “As a tracking category”." in refused
+    assert reload(xero).preference("jobs") == "none"
+    for change in ({"set_tracking_category": "Job"}, {"set_jobs": "none"}):
+        page = text(browser.post(at("preferences", xero), sent | change, follow=True))
+        assert "Preferences are saved." in page
+    after = reload(xero)
+    assert (after.preference("jobs"), after.preference("tracking_category")) == ("none", "")
+
+
 # --- Connecting -----
 
 
