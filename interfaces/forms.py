@@ -1,5 +1,6 @@
 """What people type about interfaces."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -92,9 +93,18 @@ class DefaultsForm(forms.Form):
         ("tax_free_tax", "Tax code for tax-free lines", ""),
     ]
 
-    def __init__(self, *args: Any, interface: AccountingInterface, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        interface: AccountingInterface,
+        accounts: Collection[int] = (),
+        taxes: Collection[int] = (),
+        **kwargs: Any,
+    ) -> None:
+        """`accounts` and `taxes` are the codes about to be offered, by row id."""
         super().__init__(*args, **kwargs)
         self._interface = interface
+        self._ticked = {AccountCode: accounts, TaxCode: taxes}
         for fields, kind, model in (
             (self.ACCOUNTS, CodeField, AccountCode),
             (self.TAXES, TaxField, TaxCode),
@@ -108,6 +118,17 @@ class DefaultsForm(forms.Form):
                     required=False,
                     initial=chosen,
                     empty_label="Not set",
+                )
+
+    def clean(self) -> None:
+        """Refuse a default that would be offered no more; one that was not stays as it was."""
+        super().clean()
+        for name, code in list(self.cleaned_data.items()):
+            if code and code.available and code.pk not in self._ticked[type(code)]:
+                self.add_error(
+                    name,
+                    f"{code} is chosen here, so its “Offer” box below must stay ticked."
+                    " Tick it, or choose another here.",
                 )
 
     def save(self) -> None:

@@ -1,5 +1,6 @@
 """Pages of Interface Settings: the list, one interface, its codes and its preferences."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -78,13 +79,12 @@ def codes(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
 def save_codes(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
     """Keep the defaults and which codes are offered."""
     interface = get_object_or_404(AccountingInterface, pk=interface_id)
-    form = DefaultsForm(request.POST, interface=interface)
+    ticked = {"accounts": _ids(request, "account"), "taxes": _ids(request, "tax")}
+    form = DefaultsForm(request.POST, interface=interface, **ticked)
     if not form.is_valid():
-        return _codes_page(request, interface, form)
+        return _codes_page(request, interface, form, ticked)
     form.save()
-    code_lists.set_available(
-        interface, accounts=_ids(request, "account"), taxes=_ids(request, "tax")
-    )
+    code_lists.set_available(interface, **ticked)
     chosen = {name: str(code or "") for name, code in form.cleaned_data.items()}
     record_request(request, "interface.codes_set", interface.name, **chosen)
     messages.success(request, "Codes and defaults are saved.")
@@ -128,8 +128,12 @@ def preferences(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
 
 
 def _codes_page(
-    request: PracticeRequest, interface: AccountingInterface, form: DefaultsForm
+    request: PracticeRequest,
+    interface: AccountingInterface,
+    form: DefaultsForm,
+    ticked: Mapping[str, Collection[int]] | None = None,
 ) -> HttpResponse:
+    """The page; `ticked` are the codes the person had ticked, where they could not be kept."""
     may_change = request.role.includes(Role.ADMIN)
     if not may_change:
         for field in form.fields.values():
@@ -142,6 +146,9 @@ def _codes_page(
         "taxes": selectors.taxes_of(interface),
         "missing": selectors.missing_defaults(interface),
     }
+    for name, row_ids in (ticked or {}).items():
+        for one in context[name]:
+            one.available = one.pk in row_ids
     return render(request, "interfaces/codes.html", context)
 
 

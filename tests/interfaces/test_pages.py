@@ -353,6 +353,33 @@ def test_a_code_that_may_not_be_used_or_is_another_interfaces_is_no_default(
     assert reload(interface).revenue_account_id == interface.revenue_account_id
 
 
+def test_a_default_is_not_taken_out_of_what_is_offered(
+    interface: AccountingInterface, browser: Client
+) -> None:
+    with acting_for(interface.practice_id):
+        account = {one.code: one.pk for one in AccountCode.objects.all()}
+        tax = {one.code: one.pk for one in TaxCode.objects.all()}
+    sent = {
+        "revenue_account": account["200"],
+        "revenue_tax": tax["OUTPUT2"],
+        "account": [account["260"]],
+        "tax": [],
+    }
+    page = browser.post(at("save_codes", interface), sent)
+    told = text(page)
+    assert "200 Sales is chosen here, so its “Offer” box below must stay ticked." in told
+    assert "15% GST on Income is chosen here" in told
+    # What was ticked is still ticked.
+    assert [one.code for one in page.context["accounts"] if one.available] == ["260"]
+    with acting_for(interface.practice_id):
+        assert AccountCode.objects.get(code="200").available
+        assert not AuditEntry.objects.exists()
+        # One that was not offered before may stay: nothing is taken away.
+        AccountCode.objects.filter(code="200").update(available=False)
+    page = browser.post(at("save_codes", interface), sent | {"tax": [tax["OUTPUT2"]]}, follow=True)
+    assert "Codes and defaults are saved." in text(page)
+
+
 def test_codes_are_read_when_asked_for_and_a_failure_is_told(
     interface: AccountingInterface, browser: Client, server: LedgerServer
 ) -> None:
@@ -555,6 +582,7 @@ def test_a_refusal_is_a_page_that_says_so(
     assert "access was not allowed there" in page
     assert "CANARY" not in page
     assert state not in page
+    assert f'href="{at("detail", unconnected)}">Back to the interface<' in page
 
 
 def test_a_way_back_nobody_began_changes_nothing(
@@ -564,6 +592,7 @@ def test_a_way_back_nobody_began_changes_nothing(
         answer = browser.get("/oauth/ledger/callback", query)
         assert answer.status_code == 400
         assert "was not begun here" in answer.content.decode()
+        assert 'href="/">Back to your practice<' in answer.content.decode()
     assert browser.post("/oauth/ledger/callback", {"code": "y"}).status_code == 405
     assert browser.get("/oauth/abacus/callback").status_code == 404
     assert server.calls == []
@@ -594,7 +623,9 @@ def test_whoever_is_no_admin_any_more_cannot_end_the_trip(
 ) -> None:
     answer = server.consent(browser.post(at("connect", unconnected))["Location"])
     admin.memberships.update(role=Role.ACCOUNTS)
-    assert browser.get("/oauth/ledger/callback", answer).status_code == 400
+    refused = browser.get("/oauth/ledger/callback", answer)
+    assert refused.status_code == 400
+    assert "Back to the interface" not in refused.content.decode()
     admin.memberships.all().delete()
     assert browser.get("/oauth/ledger/callback", answer).status_code == 400
     assert server.calls == []
