@@ -15,4 +15,6 @@ class ParkForm(forms.Form):
 class LinkExistingForm(forms.Form):
     """Which document in the package is ours."""
 
-    remote_id = forms.CharField(max_length=100, label="Its id there")
+    remote_id = forms.CharField(max_length=100, label="Its id in the package")
+    # The id of what was shown to differ, once the person has seen how.
+    differs = forms.CharField(max_length=100, required=False, widget=forms.HiddenInput)

@@ -9,14 +9,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
 from django.utils.text import get_valid_filename
 
 from interfaces import clock, lanes
 from invoicing.models import Invoice, InvoicePdf, Upload
-from invoicing.uploads import followups
+from invoicing.uploads import followups, states
+from invoicing.uploads.outcomes import CONFLICT
 from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING, State
 
 Status = Invoice.Status
+# Something else stands in its place there, so it surely was not taken.
+_CLASHING = Q(state=State.NEEDS_PERSON, code=CONFLICT)
 
 PDF_MAX_BYTES = 10 * 1024 * 1024
 PDF_MAGIC = b"%PDF-"
@@ -85,7 +89,22 @@ def uncommit(*, invoice_ids: Sequence[str]) -> Moved:
     Raises Refused for those uploaded, or on their way: what the accounts hold must stay true here.
     """
     back = {"status": Status.APPROVED, "committed_at": None}
-    return _move(invoice_ids, {Status.COMMITTED}, back, _uploaded)
+    moved = _move(invoice_ids, {Status.COMMITTED}, back, _uploaded)
+    _withdraw(invoice_ids)
+    return moved
+
+
+def _withdraw(invoice_ids: Sequence[str]) -> None:
+    """What clashed with something else there was not taken, and may be corrected and sent anew."""
+    clashing = list(
+        Upload.objects.filter(invoice__abtrac_id__in=invoice_ids, kind__in=DOCUMENTS)
+        .filter(_CLASHING)
+        .select_for_update(of=("self",))
+        .order_by("id")
+    )
+    for one in clashing:
+        one.reason, one.next_step = "Un-committed in Abtrac, to be corrected.", ""
+    states.move(clashing, State.CANCELLED, fields=("reason", "next_step"))
 
 
 def keep_pdf(*, invoice_id: str, content: bytes) -> KeptPdf:
@@ -149,7 +168,7 @@ def _uploaded(invoices: Sequence[Invoice]) -> list[Refusal]:
     live = {
         one.invoice_id: one
         for one in Upload.objects.filter(
-            invoice__in=committed, kind__in=DOCUMENTS, state__in=LIVE
+            ~_CLASHING, invoice__in=committed, kind__in=DOCUMENTS, state__in=LIVE
         ).select_related("interface", "batch")
     }
     return [

@@ -354,6 +354,8 @@ class Upload(PracticeOwned):
     unknown_since = models.DateTimeField(null=True, blank=True)
     # A call with several documents was refused as a whole: each goes by itself, to tell which.
     alone = models.BooleanField(default=False)
+    # A person said that it was there already: nothing was sent, and they may take it back.
+    linked = models.BooleanField(default=False)
 
     # What became of it, in words for an accounts person.
     reason = models.TextField(blank=True)

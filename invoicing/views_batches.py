@@ -13,6 +13,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
+from connectors.base.documents import Posted
+from connectors.base.errors import ConnectorError
+from connectors.base.protocol import Found
 from invoicing import selectors, uploads
 from invoicing.forms import LinkExistingForm, ParkForm
 from invoicing.models import Batch, Upload
@@ -24,6 +27,7 @@ from invoicing.words import counted, money
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
+from offices.tenancy import acting_for
 
 SHOWN = [
     ("all", "All", "documents"),
@@ -145,31 +149,69 @@ def park_failed(request: PracticeRequest, *, batch_number: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@practice_view(Role.ACCOUNTS)
+@practice_view(Role.ACCOUNTS, network=True)
 def link_existing(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
     """Say that the document is in the package already, and which one it is."""
-    rows = Upload.objects.filter(kind__in=DOCUMENTS, state__in=selectors.FAILED)
-    row = get_object_or_404(rows.select_related("invoice", "interface", "batch"), pk=upload_id)
+    with acting_for(request.practice.pk):
+        rows = Upload.objects.filter(kind__in=DOCUMENTS, state__in=selectors.FAILED)
+        row = get_object_or_404(rows.select_related("invoice", "interface", "batch"), pk=upload_id)
     form = LinkExistingForm(request.POST or None, initial={"remote_id": _id_in(row.remote_url)})
+    differs = ""
     if request.method == "POST" and form.is_valid():
-        remote_id = form.cleaned_data["remote_id"]
         try:
-            uploads.link_existing(upload_id=row.pk, remote_id=remote_id, actor=request.user)
-        except uploads.CannotLink as error:
-            form.add_error("remote_id", str(error))
-        else:
-            record_request(
-                request, "upload.linked", str(row.invoice), upload=row.pk, remote_id=remote_id
+            found = uploads.look_at(
+                practice_id=request.practice.pk,
+                upload_id=row.pk,
+                remote_id=form.cleaned_data["remote_id"],
             )
-            messages.success(request, f"Invoice {row.invoice} is linked to what was there.")
-            return to(request, "batch", batch_number=row.batch.number)
+            if isinstance(found, Posted) or form.cleaned_data["differs"] == found.remote_id:
+                return _linked(request, row, found)
+            # Told what it is first; the second time it is meant.
+            differs = found.message
+            form = LinkExistingForm(
+                initial={"remote_id": found.remote_id, "differs": found.remote_id}
+            )
+        except (uploads.CannotLink, ConnectorError) as error:
+            form.add_error("remote_id", str(error))
     context = {
         "form": form,
+        "differs": differs,
         "upload": row,
         "invoice": row.invoice,
         "package": row.interface.package,
     }
     return render(request, "invoicing/link_existing.html", context)
+
+
+def _linked(request: PracticeRequest, row: Upload, found: Found) -> HttpResponse:
+    with acting_for(request.practice.pk):
+        uploads.link_existing(upload_id=row.pk, found=found, actor=request.user)
+        record_request(
+            request,
+            "upload.linked",
+            str(row.invoice),
+            upload=row.pk,
+            remote_id=found.remote_id,
+            same=isinstance(found, Posted),
+        )
+    messages.success(request, f"Invoice {row.invoice} is linked to what was there.")
+    return to(request, "batch", batch_number=row.batch.number)
+
+
+@require_POST
+@practice_view(Role.ACCOUNTS)
+def unlink(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
+    """Take back that the document is in the package already."""
+    row = get_object_or_404(Upload.objects.select_related("invoice", "batch"), pk=upload_id)
+    remote_id = row.remote_id
+    if uploads.unlink(upload_id=row.pk, actor=request.user):
+        record_request(
+            request, "upload.unlinked", str(row.invoice), upload=row.pk, remote_id=remote_id
+        )
+        messages.success(request, f"Invoice {row.invoice} is no longer linked to what is there.")
+    else:
+        messages.warning(request, "There was nothing to take back.")
+    return to(request, "batch", batch_number=row.batch.number)
 
 
 def _id_in(address: str) -> str:
@@ -267,4 +309,5 @@ urlpatterns_batches = [
         link_existing,
         name="link_existing",
     ),
+    path("<slug:practice_slug>/accounting/uploads/<int:upload_id>/unlink/", unlink, name="unlink"),
 ]

@@ -21,9 +21,11 @@ from django.test import Client
 from django.utils import timezone
 
 from connectors.base.errors import ConnectorError
+from interfaces.codes import CodeBook
 from interfaces.credentials import store_tokens
 from interfaces.models import AccountingInterface
-from invoicing.models import Batch, ContactLink, InvoicePdf, Upload, UploadEvent
+from invoicing.documents import invoice_of, to_json
+from invoicing.models import Batch, ContactLink, Invoice, InvoicePdf, Upload, UploadEvent
 from offices.audit import record
 from offices.models import Practice, Role, User
 from offices.people import grant_support, make_key
@@ -69,6 +71,7 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
     practice = make_practice(name)
     admin = make_member(practice, Role.ADMIN, f"ana@{name.lower()}.example")
     support = make_user(f"sam@{name.lower()}.example", is_support=True)
+    member = make_member(practice, Role.VIEWER, f"vi@{name.lower()}.example")
     grant = grant_support(
         practice=practice,
         user=support,
@@ -109,7 +112,7 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             invoice=sent,
             state=Upload.State.REFUSED,
             reason=f"{name} was refused",
-            document={"number": f"{name}-0"},
+            document=_frozen(sent, interface),
         )
         UploadEvent.objects.create(upload=upload, after=Upload.State.REFUSED, reason=name)
         record(actor=admin, action="test.made", subject=name)
@@ -124,6 +127,7 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
         values={
             "practice_slug": practice.slug,
             "grant_id": str(grant.pk),
+            "member_id": str(member.memberships.get().pk),
             "prefix": key.prefix,
             "interface_id": str(interface.pk),
             "invoice_id": str(sent.pk),
@@ -147,6 +151,9 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             "reason": "Planted",
             "name": "Planted",
             "hours": "4",
+            "email": f"planted@{name.lower()}.example",
+            "role": "admin",
+            "sure": "on",
             "remote_id": "planted",
             "company_file": "f2",
             "practice": practice.pk,
@@ -175,6 +182,12 @@ def untouched(theirs: World) -> Iterator[None]:
     assert len(before) > 20
     yield
     assert rows_of(theirs.practice) == before
+
+
+def _frozen(invoice: Invoice, interface: AccountingInterface) -> dict[str, Any]:
+    book = CodeBook.load(interface)
+    document, _ = invoice_of(invoice, interface=interface, book=book, key="x")
+    return to_json(document)
 
 
 def rows_of(practice: Practice) -> dict[str, list[dict[str, Any]]]:

@@ -275,6 +275,14 @@ class PostsCreditNotes(Protocol):
 
 
 @runtime_checkable
+class ShowsDocuments(Protocol):
+    """A document can be looked at by the package's own id."""
+
+    def look_at(self, document: SalesInvoice, remote_id: str) -> Found | None:
+        """Posted where it is this very one, Conflict where it is another, None where none is."""
+
+
+@runtime_checkable
 class AllocatesCredits(Protocol):
     """A credit note can be set against an invoice."""
 
@@ -324,6 +332,7 @@ CAPABILITIES: Mapping[str, type] = {
     "jobs": PushesJobs,
     "invoices": PostsInvoices,
     "credit notes": PostsCreditNotes,
+    "look by id": ShowsDocuments,
     "allocations": AllocatesCredits,
     "pdf": AttachesPdf,
     "payments": ReadsPayments,

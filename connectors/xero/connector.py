@@ -83,6 +83,11 @@ class Xero:
         """As invoices."""
         return sales.find(self._books, CREDIT_NOTES, notes)
 
+    def look_at(self, document: SalesInvoice, remote_id: str) -> Found | None:
+        """The invoice or credit note of that id, and whether it is this one."""
+        sort = CREDIT_NOTES if isinstance(document, CreditNote) else INVOICES
+        return sales.look_at(self._books, sort, document, remote_id)
+
     def post_credit_notes(self, notes: Sequence[CreditNote], *, call_key: str) -> list[Outcome]:
         """As invoices."""
         return sales.post(self._books, CREDIT_NOTES, notes, call_key=call_key)

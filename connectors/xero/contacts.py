@@ -173,7 +173,7 @@ def _chosen(books: Books, contact: Contact, hits: Iterable[Record], *, by: str) 
             contact,
             active[0],
             f"{LABEL} has {len(active)} contacts that could be {contact.name}.",
-            "Merge them in Xero, or link the client to the right one, then retry.",
+            "Merge them in Xero, or rename the wrong ones there, then retry.",
         )
     if active:
         return _linked(books, contact, active[0], by=by)
@@ -183,7 +183,7 @@ def _chosen(books: Books, contact: Contact, hits: Iterable[Record], *, by: str) 
             contact,
             next(iter(followed.values())),
             f"{contact.name} is archived in {LABEL}.",
-            "Restore the contact in Xero, or link the client to another one, then retry.",
+            "Restore the contact in Xero, then retry.",
         )
     return None
 
@@ -200,8 +200,8 @@ def _linked(books: Books, contact: Contact, record: Record, *, by: str) -> Found
             record,
             f"{LABEL}'s contact {text(record, 'Name')} has the contact number {number}; the"
             f" client ID of {contact.name} is {contact.number}.",
-            "If it is the same client, link it to that contact; if not, give one of them another"
-            " name, then retry.",
+            f"If it is the same client, give the contact the number {contact.number} in {LABEL}; if"
+            " not, give one of them another name. Then retry.",
         )
     linked = f"Linked by its name: the contact has no contact number in {LABEL}."
     return _posted(books, contact, record, (linked,))

@@ -155,7 +155,7 @@ def _common(invoice: SalesInvoice, preferences: Preferences) -> dict[str, Any]:
             f"{invoice.contact.name} is not linked to a contact in {LABEL}.",
             field="contact",
             code="contact_missing",
-            next_step="Link the client to a contact, then retry.",
+            next_step="Retry: the client is then looked up in Xero again, or added.",
         )
     if invoice.total < 0:
         raise Rejected(

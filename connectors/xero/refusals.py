@@ -63,7 +63,7 @@ KNOWN = [
         code=NAME_TAKEN,
         field="contact",
         message="Xero already has a contact with this name.",
-        next_step="Link the client to that contact, or give one of them another name.",
+        next_step="Give one of the two another name, then retry.",
     ),
     Known(
         fragment=r"account code '(?P<account>[^']*)' has been archived",
@@ -128,14 +128,14 @@ KNOWN = [
         code="contact_archived",
         field="contact",
         message="The contact is archived in Xero.",
-        next_step="Restore it in Xero, or link the client to another contact, then retry.",
+        next_step="Restore it in Xero, then retry.",
     ),
     Known(
         fragment=r"a contact must be specified",
         code="contact_missing",
         field="contact",
         message="Xero wants a contact.",
-        next_step="Link the client to a contact, then retry.",
+        next_step="Retry: the client is then looked up in Xero again, or added.",
     ),
     Known(
         fragment=r"line items must be specified",

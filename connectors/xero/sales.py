@@ -1,5 +1,6 @@
 """Sales invoices and credit notes: created once, found again, never overwritten."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,7 +15,7 @@ from connectors.xero.books import MANY, WHOLE_LIST_PAGE, Books, after_a_write
 from connectors.xero.creating import New, Place, Record, create
 from connectors.xero.mapping import Preferences
 from connectors.xero.refusals import NOT_FOUND, NUMBER_TAKEN, refusal, warnings_of
-from connectors.xero.wire import LABEL, day, money, quoted, remote_id, text
+from connectors.xero.wire import LABEL, day, money, quoted, records, remote_id, text
 
 ADOPTED = "It was in Xero already with the same client, date and total; linked, not sent again."
 LINK_OR_RENUMBER = (
@@ -23,6 +24,7 @@ LINK_OR_RENUMBER = (
 )
 # Numbers asked for in one look-up must fit into an address.
 LONGEST_LIST = 1500
+GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +107,30 @@ def find(books: Books, sort: Sort, documents: Sequence[SalesInvoice]) -> dict[Ke
     return {key: one for key, one in found.items() if one is not None}
 
 
+def look_at(books: Books, sort: Sort, document: SalesInvoice, document_id: str) -> Found | None:
+    """The document of that id: Posted where it is this very one, a Conflict where it is not."""
+    if not GUID.fullmatch(document_id):
+        return None
+    answer = books.http.read_or_none(f"{sort.place.path}/{document_id}", unitdp=4)
+    found = records(answer.get(sort.place.plural)) if isinstance(answer, dict) else []
+    if not found or text(found[0], "Type") != sort.kind:
+        return None
+    record = found[0]
+    same = sort.number(record).casefold() == document.number.casefold()
+    if same and _is_ours(document, record):
+        return _posted(books, sort, document, record, Preferences.of(books.settings))
+    gone = text(record, "Status") in {"VOIDED", "DELETED"}
+    message = _told(sort, document, record)
+    return _conflict(
+        books,
+        sort,
+        document,
+        record,
+        f"It is {text(record, 'Status').lower()} in {LABEL}. {message}" if gone else message,
+        LINK_OR_RENUMBER,
+    )
+
+
 def _outcome(
     books: Books,
     sort: Sort,
@@ -130,7 +156,7 @@ def _refused_alone(refused: Rejected) -> Rejected:
         f"{LABEL} no longer knows the contact this client is linked to.",
         field="contact",
         code="contact_gone",
-        next_step="Link the client to another contact, then retry.",
+        next_step="Retry: the client is then looked up in Xero again, or added.",
     )
 
 
@@ -300,7 +326,7 @@ def _told(sort: Sort, document: SalesInvoice, record: Record) -> str:
         text(record, "CurrencyCode"),
     )
     ours = _described(document.contact.name, document.issued, document.total, document.currency)
-    return f"{LABEL} already has {sort.word} {document.number}: {theirs}. Ours: {ours}."
+    return f"{LABEL} already has {sort.word} {sort.number(record)}: {theirs}. Ours: {ours}."
 
 
 def _described(contact: str, issued: date | None, total: Decimal | None, currency: str) -> str:

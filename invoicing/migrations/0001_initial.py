@@ -434,6 +434,7 @@ class Migration(migrations.Migration):
                 ("waiting_since", models.DateTimeField(blank=True, null=True)),
                 ("unknown_since", models.DateTimeField(blank=True, null=True)),
                 ("alone", models.BooleanField(default=False)),
+                ("linked", models.BooleanField(default=False)),
                 ("reason", models.TextField(blank=True)),
                 ("next_step", models.TextField(blank=True)),
                 ("field", models.CharField(blank=True, max_length=40)),

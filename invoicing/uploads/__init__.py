@@ -5,7 +5,8 @@ due, `people` does what a person decides. `states` alone moves a row.
 """
 
 from invoicing.uploads.enqueue import Enqueued, LeftOut, enqueue, offered
-from invoicing.uploads.people import CannotLink, Retried, cancel, link_existing, park, retry, unpark
+from invoicing.uploads.existing import link_existing, look_at, unlink
+from invoicing.uploads.people import CannotLink, Retried, cancel, park, retry, unpark
 
 __all__ = [
     "CannotLink",
@@ -15,8 +16,10 @@ __all__ = [
     "cancel",
     "enqueue",
     "link_existing",
+    "look_at",
     "offered",
     "park",
     "retry",
+    "unlink",
     "unpark",
 ]

@@ -29,6 +29,7 @@ from offices.models import Practice, User
 from offices.tenancy import current_practice_id
 
 NAMESPACE = uuid.UUID("5d0e5c0e-6c35-4c1c-9a55-2c1d7d8f3a10")
+CORRECT_IT = "Correct it in Abtrac or under Accounting >> Interface Settings, then retry."
 # A contact or job that was sent has its link; one that was refused is tried again.
 LIVE_COMPANION = [State.QUEUED, State.CLAIMED, State.SENDING, State.UNKNOWN, State.NEEDS_PERSON]
 
@@ -209,11 +210,7 @@ def draft(
     upload.reason = "\n".join(_sentence(invoice, fault) for fault in faults)
     upload.field = faults[0].field if faults else ""
     upload.code = faults[0].code if faults else ""
-    upload.next_step = (
-        "Correct it in Abtrac or under Accounting >> Interface Settings, then retry."
-        if faults
-        else ""
-    )
+    upload.next_step = "\n".join(dict.fromkeys(one.next_step or CORRECT_IT for one in faults))
     return upload
 
 

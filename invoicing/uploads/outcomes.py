@@ -12,10 +12,13 @@ from connectors.base.errors import Rejected
 from connectors.base.protocol import Outcome
 from interfaces import clock
 from interfaces.lanes import Held
-from invoicing.models import Batch, Upload
+from invoicing import documents
+from invoicing.models import Batch, ContactLink, Upload
 from invoicing.uploads import followups, kinds, states
 from invoicing.uploads.states import DOCUMENTS, MOVING, State
 
+# The package holds something else in our place, so it surely does not hold ours.
+CONFLICT = "conflict"
 ANSWER_FIELDS = (
     "reason",
     "next_step",
@@ -41,9 +44,21 @@ def record(
         for one in one_kind:
             _fill(one, outcomes[one.document["key"]], moment)
         states.move(one_kind, to, held=held, fields=ANSWER_FIELDS, same={"due": None})
+        if to == State.REFUSED:
+            _forget_contacts(one_kind)
         if to == State.SENT:
             arrived(one_kind)
     finish_batches(uploads)
+
+
+def _forget_contacts(refused: Sequence[Upload]) -> None:
+    """Contacts the package does not take on documents any more: a retry looks them up anew."""
+    for one in refused:
+        if one.kind in DOCUMENTS and one.field == "contact" and one.invoice:
+            name = documents.link_name(one.interface, one.document["contact"]["name"])
+            ContactLink.objects.filter(
+                interface=one.interface, client=one.invoice.client_id, name=name
+            ).delete()
 
 
 def _taken_by_others(
@@ -126,7 +141,7 @@ def _fill(upload: Upload, outcome: Outcome, moment: datetime) -> None:
         upload.package_words = outcome.words
     else:
         upload.reason, upload.next_step = outcome.message, outcome.next_step
-        upload.field, upload.code = "number", "conflict"
+        upload.field, upload.code = "number", CONFLICT
         # What stands in our place there: a person may say that it is ours after all.
         upload.remote_id = outcome.remote_id
         upload.remote_url = outcome.url

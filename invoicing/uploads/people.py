@@ -8,7 +8,6 @@ from django.db.models import Exists, OuterRef, Q
 
 from interfaces import clock, lanes
 from interfaces.codes import CodeBook
-from interfaces.models import AccountingInterface
 from invoicing import documents
 from invoicing.models import Batch, Invoice, Upload, UploadEvent
 from invoicing.uploads import outcomes, states
@@ -57,7 +56,9 @@ def retry(*, upload_ids: Sequence[int], actor: User | None) -> Retried:
         actor=actor,
     )
     steps = [one for one in going if one.state in FAILED and one.kind not in DOCUMENTS]
-    _requeue_steps([*steps, *_stuck_companions(queued)], actor=actor)
+    # A contact that was ticked itself may also be one that an invoice waits for.
+    again = {one.pk: one for one in [*_stuck_companions(queued), *steps]}
+    _requeue_steps(list(again.values()), actor=actor)
     _companions_of(queued, actor=actor)
     waiting = [one for one in going if one.state == State.QUEUED]
     Upload.objects.filter(pk__in=[one.pk for one in waiting], state=State.QUEUED).update(
@@ -307,37 +308,3 @@ def unpark(*, invoice_ids: Sequence[int], actor: User | None) -> int:
 
 def _locked_invoices(invoice_ids: Sequence[int]) -> list[Invoice]:
     return list(Invoice.objects.filter(pk__in=invoice_ids).select_for_update().order_by("id"))
-
-
-@transaction.atomic
-def link_existing(*, upload_id: int, remote_id: str, actor: User | None) -> None:
-    """Take a person's word that the document is there under that id. Raises CannotLink."""
-    found = _locked([upload_id])
-    upload = found[0] if found else None
-    remote_id = remote_id.strip()
-    if upload is None or upload.state not in FAILED:
-        raise CannotLink("Only an upload that failed can be linked to what is there.")
-    if not remote_id or len(remote_id) > 100:
-        raise CannotLink(f"Give the id it has in {upload.interface.package.label}.")
-    taken = Upload.objects.filter(
-        interface=upload.interface, kind=upload.kind, state=State.SENT, remote_id=remote_id
-    ).exclude(pk=upload.pk)
-    other = taken.select_related("invoice").first()
-    if other is not None and upload.kind in DOCUMENTS:
-        raise CannotLink(f"That one is linked to invoice {other.invoice} already.")
-    upload.remote_id = remote_id
-    upload.reason, upload.next_step = "", ""
-    upload.warnings = [f"Linked by {actor} to what was there already; not sent."]
-    upload.sent_at = clock.now()
-    states.move(
-        [upload],
-        State.SENT,
-        fields=("remote_id", "reason", "next_step", "warnings", "sent_at"),
-        actor=actor,
-        same={"due": None},
-    )
-    # Payments of what was there before us may have been read already, and belonged to nobody.
-    AccountingInterface.objects.filter(pk=upload.interface_id).update(payments_mark="")
-    outcomes.arrived([upload])
-    outcomes.finish_batches([upload])
-    lanes.wake(upload.interface_id)

@@ -8,7 +8,9 @@ import time_machine
 from django.test import Client as Browser
 from django.utils import timezone
 
+from connectors.base.documents import Posted
 from interfaces.models import AccountingInterface, Lane
+from invoicing import uploads
 from invoicing.models import Batch, Invoice, Upload
 from offices.models import AuditEntry, Practice, Role, User
 from offices.tenancy import acting_for
@@ -310,6 +312,10 @@ def test_an_interface_that_needs_a_sign_in_says_so_and_an_admin_can_reconnect_fr
     assert f'formaction="{connect}"' in page.content.decode()
     assert f'name="next" value="{url(practice, "batches/3/")}"' in page.content.decode()
     assert "Everything waits and goes by itself afterwards; nothing is lost." in text_of(page)
+    assert "Xero asks for a new sign-in for Xero Wellington." in text_of(page)
+    with acting_for(practice.pk):
+        AccountingInterface.objects.filter(pk=scene.lapsed.pk).update(name="Xero")
+    assert "Xero asks for a new sign-in. Xero" in text_of(browser.get(url(practice, "batches/3/")))
     told = browser.get(url(practice, "batches/3/"))
     assert connect not in told.content.decode()
     assert "Ask an admin of your practice to reconnect." in text_of(told)
@@ -439,10 +445,17 @@ def test_failed_invoices_are_parked_with_a_reason(
 
 
 def test_a_person_can_say_which_document_is_the_invoice(
-    practice: Practice, scene: Scene, browser: Browser
+    practice: Practice, scene: Scene, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """That the package is asked for real is shown in tests/faults/test_linking.py."""
     conflict = scene.uploads["conflict"]
     there = url(practice, f"uploads/{conflict.pk}/link/")
+
+    def look_at(*, practice_id: int, upload_id: int, remote_id: str) -> Posted:
+        assert (practice_id, upload_id) == (practice.pk, conflict.pk)
+        return Posted(key="x", remote_id=remote_id, number="ABT-00099")
+
+    monkeypatch.setattr(uploads, "look_at", look_at)
     page = text_of(browser.get(there))
     assert f"{conflict.invoice}, J Brown, NZD" in page
     assert "ABT-00099, 990.00" in page
@@ -456,8 +469,14 @@ def test_a_person_can_say_which_document_is_the_invoice(
     assert states(practice, conflict) == ["sent"]
     with acting_for(practice.pk):
         told = AuditEntry.objects.get(action="upload.linked")
-    assert told.detail == {"upload": conflict.pk, "remote_id": "0c1d-77"}
+    assert told.detail == {"upload": conflict.pk, "remote_id": "0c1d-77", "same": True}
     assert browser.get(there).status_code == 404
+    assert "Take this back" in text_of(answer)
+    back = browser.post(url(practice, f"uploads/{conflict.pk}/unlink/"), follow=True)
+    assert said(back) == [f"Invoice {conflict.invoice} is no longer linked to what is there."]
+    assert states(practice, conflict) == ["needs_person"]
+    again = browser.post(url(practice, f"uploads/{conflict.pk}/unlink/"), follow=True)
+    assert said(again) == ["There was nothing to take back."]
 
 
 def test_a_viewer_sees_a_batch_and_cannot_act(practice: Practice, scene: Scene) -> None:

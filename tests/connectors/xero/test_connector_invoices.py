@@ -572,3 +572,33 @@ def test_a_lost_credit_note_is_not_sent_again_by_its_look_up(xero: Rehearsal) ->
     [outcome] = connector.post_credit_notes([ours], call_key="call-2")
     assert isinstance(outcome, Posted)
     assert len(xero.numbers(type(ours))) == 1
+
+
+# --- Looking at what a person says is ours -------------------------------------------------------
+
+
+def test_a_document_is_looked_at_by_its_id_and_compared(
+    xero: Rehearsal, organisation: Organisation
+) -> None:
+    [posted] = post(xero, ready(xero))
+    connector = xero.connect()
+    same = connector.look_at(ready(xero), posted.remote_id)
+    assert isinstance(same, Posted)
+    assert same.remote_id == posted.remote_id
+    other = organisation.add_invoice("X-1", "Somebody Else Ltd", "99.00")
+    differs = connector.look_at(ready(xero), other.id)
+    assert isinstance(differs, Conflict)
+    assert (differs.remote_id, differs.number, differs.total) == (other.id, "X-1", Decimal("99.00"))
+    assert "Somebody Else Ltd" in differs.message
+    organisation.void_invoice("X-1")
+    assert connector.look_at(ready(xero), other.id).message.startswith("It is voided in Xero.")
+
+
+@pytest.mark.parametrize("remote_id", ["nonsense", "../Contacts", "", GONE])
+def test_an_id_no_invoice_has_is_none(xero: Rehearsal, remote_id: str) -> None:
+    assert xero.connect().look_at(ready(xero), remote_id) is None
+
+
+def test_a_credit_note_is_no_invoice(xero: Rehearsal, organisation: Organisation) -> None:
+    note = organisation.add_credit_note("CN-1", "Somebody Else Ltd", "99.00")
+    assert xero.connect().look_at(ready(xero), note.id) is None

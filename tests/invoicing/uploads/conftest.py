@@ -95,6 +95,10 @@ class Desk:
                 .latest("pk")
             )
 
+    def of_pk(self, upload_id: int) -> Upload:
+        """An upload as stored."""
+        return self.all(pk=upload_id)[0]
+
     def all(self, **wanted: Any) -> list[Upload]:
         """Uploads, oldest first."""
         with acting_for(self.practice.pk):

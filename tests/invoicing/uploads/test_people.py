@@ -5,10 +5,22 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from connectors.base.documents import Contact
+from connectors.base.documents import Conflict, Contact, Posted, SalesInvoice
+from connectors.base.protocol import Found
 from interfaces.models import AccountingInterface
+from invoicing.invoices import Refused, commit, uncommit
 from invoicing.models import Invoice, Upload
-from invoicing.uploads import CannotLink, cancel, link_existing, offered, park, retry, unpark
+from invoicing.uploads import (
+    CannotLink,
+    cancel,
+    link_existing,
+    look_at,
+    offered,
+    park,
+    retry,
+    unlink,
+    unpark,
+)
 from invoicing.uploads.states import State
 from offices.tenancy import acting_for
 from tests.factories import make_practice
@@ -125,57 +137,160 @@ def test_parking_takes_an_invoice_off_the_list_and_unparking_brings_it_back(
     assert desk.upload(failed).queued == 1
 
 
-def test_a_person_can_say_that_it_is_there_already(desk: Desk, books: Books) -> None:
-    invoice = desk.invoice(number="A-1")
-    books.refusals["A-1"] = till.conflict
+def conflicting(desk: Desk, books: Books, number: str = "A-1") -> Upload:
+    """The upload of an invoice whose number somebody else's document has."""
+    invoice = desk.invoice(number=number)
+    books.refusals[number] = till.conflict
     desk.upload(invoice)
     desk.work()
-    upload = desk.of(invoice)
+    books.refusals.clear()
+    return desk.of(invoice)
+
+
+def look(desk: Desk, upload: Upload, remote_id: str) -> Found:
+    return look_at(practice_id=desk.practice.pk, upload_id=upload.pk, remote_id=remote_id)
+
+
+def test_what_a_person_says_is_there_is_looked_at_and_linked(desk: Desk, books: Books) -> None:
+    upload = conflicting(desk, books)
+    books.shown["till-7"] = lambda one: Posted(
+        key=one.key, remote_id="till-7", number="A-1", total=one.total, url="https://till.example/7"
+    )
+    found = look(desk, upload, "till-7")
+    assert isinstance(found, Posted)
     with acting_for(desk.practice.pk):
         AccountingInterface.objects.update(payments_mark="yesterday")
-        link_existing(upload_id=upload.pk, remote_id=" till-other ", actor=desk.user)
-    upload = desk.of(invoice)
+        link_existing(upload_id=upload.pk, found=found, actor=desk.user)
+        upload.refresh_from_db()
+        event = upload.events.latest("pk")
+    assert (upload.state, upload.remote_id, upload.linked) == (State.SENT, "till-7", True)
+    assert (upload.remote_url, upload.remote_number) == ("https://till.example/7", "A-1")
+    assert upload.warnings == [f"Linked by {desk.user} to what was there already; not sent."]
+    assert (event.before, event.after, event.actor) == ("needs_person", "sent", desk.user)
     # Its earlier payments are read as well.
     assert desk.reload().payments_mark == ""
-    assert (upload.state, upload.remote_id) == (State.SENT, "till-other")
-    assert str(desk.user) in upload.warnings[0]
+    assert len(books.copies) == 1
+
+
+def test_an_id_nothing_stands_under_links_nothing(desk: Desk, books: Books) -> None:
+    upload = conflicting(desk, books)
+    with pytest.raises(CannotLink, match="Till has no invoice with that id"):
+        look(desk, upload, "nonsense")
+    assert desk.of_pk(upload.pk).state == State.NEEDS_PERSON
+
+
+def test_what_differs_is_linked_only_with_how_it_differs_kept(desk: Desk, books: Books) -> None:
+    upload = conflicting(desk, books)
+    books.shown["till-other"] = till.conflict
+    found = look(desk, upload, "till-other")
+    assert isinstance(found, Conflict)
     with acting_for(desk.practice.pk):
-        event = upload.events.latest("pk")
-        assert (event.before, event.after, event.actor) == ("needs_person", "sent", desk.user)
+        link_existing(upload_id=upload.pk, found=found, actor=desk.user)
+    assert desk.of_pk(upload.pk).warnings[1] == found.message
 
 
-@pytest.mark.parametrize("remote_id", ["", "  ", "x" * 101])
-def test_linking_needs_an_id(desk: Desk, books: Books, remote_id: str) -> None:
-    invoice = fail(desk, books)
-    with acting_for(desk.practice.pk), pytest.raises(CannotLink, match="Give the id"):
-        link_existing(upload_id=desk.of(invoice).pk, remote_id=remote_id, actor=desk.user)
+def test_a_link_can_be_taken_back_and_the_invoice_is_looked_up_again(
+    desk: Desk, books: Books
+) -> None:
+    upload = conflicting(desk, books)
+    books.shown["till-other"] = till.conflict
+    found = look(desk, upload, "till-other")
+    with acting_for(desk.practice.pk):
+        link_existing(upload_id=upload.pk, found=found, actor=desk.user)
+        assert unlink(upload_id=upload.pk, actor=desk.user)
+        assert not unlink(upload_id=upload.pk, actor=desk.user)
+    back = desk.of_pk(upload.pk)
+    assert (back.state, back.remote_id, back.linked) == (State.NEEDS_PERSON, "", False)
+    assert "took back" in back.reason
+    with acting_for(desk.practice.pk):
+        retry(upload_ids=[upload.pk], actor=desk.user)
+    desk.work(turns=2)
+    assert desk.of_pk(upload.pk).state == State.SENT
+    assert books.names(SalesInvoice) == ["A-1", "A-1"]
+
+
+def test_what_was_really_sent_cannot_be_taken_back(desk: Desk, books: Books) -> None:
+    invoice = desk.invoice()
+    desk.upload(invoice)
+    desk.work()
+    with acting_for(desk.practice.pk):
+        assert not unlink(upload_id=desk.of(invoice).pk, actor=desk.user)
+    assert desk.of(invoice).state == State.SENT
 
 
 def test_one_document_there_cannot_stand_for_two_invoices(desk: Desk, books: Books) -> None:
     sent = desk.invoice(number="A-9")
     desk.upload(sent)
     desk.work()
-    failed = fail(desk, books)
+    upload = conflicting(desk, books)
+    theirs = desk.of(sent).remote_id
+    books.shown[theirs] = lambda one: Posted(key=one.key, remote_id=theirs)
+    found = look(desk, upload, theirs)
     with acting_for(desk.practice.pk), pytest.raises(CannotLink, match="A-9 already"):
-        link_existing(
-            upload_id=desk.of(failed).pk, remote_id=desk.of(sent).remote_id, actor=desk.user
-        )
+        link_existing(upload_id=upload.pk, found=found, actor=desk.user)
 
 
-def test_a_linked_contact_lets_its_invoices_go_to_it(desk: Desk, books: Books) -> None:
-    invoice = desk.invoice()
-    desk.upload(invoice)
-    [contact] = desk.all(kind="contact")
-    books.answers[contact.document["key"]] = till.conflict(
-        Contact(key=contact.document["key"], number="", name="")
-    )
-    desk.work()
+def test_an_invoice_whose_number_was_taken_can_be_uncommitted_and_sent_anew(
+    desk: Desk, books: Books
+) -> None:
+    upload = conflicting(desk, books)
     with acting_for(desk.practice.pk):
-        link_existing(upload_id=contact.pk, remote_id="till-77", actor=desk.user)
+        invoice = Invoice.objects.get(uploads=upload)
+        uncommit(invoice_ids=[invoice.abtrac_id])
+    withdrawn = desk.of_pk(upload.pk)
+    assert withdrawn.state == State.CANCELLED
+    with acting_for(desk.practice.pk):
+        Invoice.objects.update(number="A-2")
+        commit(invoice_ids=[invoice.abtrac_id])
+        assert [one.pk for one in offered()] == [invoice.pk]
+    desk.upload(invoice)
+    desk.work()
+    assert desk.of(invoice).state == State.SENT
+    assert books.names(SalesInvoice)[-1] == "A-2"
+
+
+def test_a_stuck_contact_and_its_invoice_can_be_retried_together(desk: Desk, books: Books) -> None:
+    invoice = desk.invoice()
+    books.script = [till.failing(ZeroDivisionError())]
+    desk.upload(invoice)
+    desk.work()
+    [contact] = desk.all(kind="contact")
+    assert (contact.state, desk.of(invoice).state) == (State.NEEDS_PERSON, State.REFUSED)
+    with acting_for(desk.practice.pk):
+        retry(upload_ids=[contact.pk, desk.of(invoice).pk], actor=desk.user)
+    desk.work()
+    assert desk.of(invoice).state == State.SENT
+
+
+def test_an_invoice_that_may_have_arrived_cannot_be_uncommitted(desk: Desk, books: Books) -> None:
+    desk.upload(desk.invoice())
+    desk.work()
+    invoice = desk.invoice()
+    books.script = [till.failing(ZeroDivisionError())]
+    desk.upload(invoice)
+    desk.work()
+    assert desk.of(invoice).state == State.NEEDS_PERSON
+    with acting_for(desk.practice.pk), pytest.raises(Refused, match="waits for a person"):
+        uncommit(invoice_ids=[invoice.abtrac_id])
+
+
+def test_a_contact_refused_on_an_invoice_is_looked_up_anew_by_a_retry(
+    desk: Desk, books: Books
+) -> None:
+    desk.upload(desk.invoice())
+    desk.work()
+    invoice = desk.invoice(number="A-1")
+    books.refusals["A-1"] = till.refused("Till no longer knows the contact.", field="contact")
+    desk.upload(invoice)
+    desk.work()
+    assert desk.of(invoice).state == State.REFUSED
+    books.refusals.clear()
+    looks = len(books.looks)
+    with acting_for(desk.practice.pk):
         retry(upload_ids=[desk.of(invoice).pk], actor=desk.user)
     desk.work()
     assert desk.of(invoice).state == State.SENT
-    assert books.posts[0][0].contact_id == "till-77"
+    assert len(books.looks) > looks
 
 
 def test_retrying_a_waiting_upload_makes_it_due_at_once(desk: Desk, books: Books) -> None:
@@ -195,6 +310,8 @@ def test_ids_of_another_practice_are_as_good_as_none(desk: Desk, books: Books) -
         assert retry(upload_ids=[upload.pk], actor=desk.user).queued == 0
         assert cancel(upload_ids=[upload.pk], actor=desk.user) == 0
         assert park(invoice_ids=[invoice.pk], reason="", actor=desk.user) == 0
+        assert not unlink(upload_id=upload.pk, actor=desk.user)
         with pytest.raises(CannotLink):
-            link_existing(upload_id=upload.pk, remote_id="x", actor=desk.user)
+            found = Posted(key="x", remote_id="x")
+            link_existing(upload_id=upload.pk, found=found, actor=desk.user)
     assert desk.of(invoice).state == State.REFUSED

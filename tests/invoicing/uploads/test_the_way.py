@@ -286,7 +286,19 @@ def test_an_over_long_number_is_refused_before_anything_is_sent(desk: Desk, book
 def test_a_currency_the_company_file_does_not_have_is_refused(desk: Desk) -> None:
     invoice = desk.invoice(currency="EUR")
     assert desk.upload(invoice).refused == 1
-    assert "no currency EUR" in desk.of(invoice).reason
+    upload = desk.of(invoice)
+    assert "no currency EUR" in upload.reason
+    assert upload.next_step == (
+        "Enable EUR in Till, then read the codes again under Accounting >> Interface Settings, or"
+        " correct the currency in Abtrac. Then retry."
+    )
+
+
+def test_each_next_step_is_told_once(desk: Desk) -> None:
+    invoice = desk.invoice(currency="EUR", number="N" * 21, net="999.00")
+    desk.upload(invoice)
+    steps = desk.of(invoice).next_step.splitlines()
+    assert [one.split()[0] for one in steps] == ["Correct", "Enable"]
 
 
 def test_one_bad_invoice_does_not_stop_the_others(desk: Desk) -> None:

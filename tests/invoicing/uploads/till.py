@@ -53,6 +53,8 @@ class Books:
     trouble_after: list[Exception] = field(default_factory=list)
     refusals: dict[str, Outcome | Callable[[Any], Outcome]] = field(default_factory=dict)
     answers: dict[Key, Found] = field(default_factory=dict)
+    # What stands under an id, seen from a document of ours.
+    shown: dict[str, Callable[[Any], Found | None]] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: count(1))
 
     def add(self, document: Any) -> Posted:
@@ -153,6 +155,9 @@ class TillConnector:
 
     def find_credit_notes(self, notes: Sequence[CreditNote]) -> dict[Key, Found]:
         return self._find(notes)
+
+    def look_at(self, document: SalesInvoice, remote_id: str) -> Found | None:
+        return self.books.shown.get(remote_id, lambda one: None)(document)
 
     def post_allocations(self, given: Sequence[Allocation], *, call_key: str) -> list[Outcome]:
         return self._post(given, call_key)

@@ -1,0 +1,114 @@
+"""What a person says is in the package already: looked at first, linked, and taken back."""
+
+from django.db import transaction
+
+from connectors.base.documents import Conflict, Posted
+from connectors.base.protocol import Found, ShowsDocuments
+from interfaces import clock, lanes
+from interfaces.connections import open_connector
+from interfaces.models import AccountingInterface
+from invoicing.models import Upload
+from invoicing.uploads import outcomes, states
+from invoicing.uploads.kinds import CARRIERS
+from invoicing.uploads.people import CannotLink
+from invoicing.uploads.states import DOCUMENTS, FAILED, State
+from offices.models import User
+from offices.tenancy import acting_for
+
+
+def look_at(*, practice_id: int, upload_id: int, remote_id: str) -> Found:
+    """What the package holds under that id: Posted where it is this very document.
+
+    Calls the package, so not for use inside `acting_for`. Raises CannotLink and ConnectorError.
+    """
+    with acting_for(practice_id):
+        upload = _failed(upload_id)
+        built = CARRIERS[upload.kind].build([upload])[0]
+        package = upload.interface.package
+        interface_id = upload.interface_id
+    word = upload.get_kind_display().lower()
+    if not package.can(ShowsDocuments):
+        return Conflict(
+            key=built.key,
+            message=f"{package.label} cannot be asked what stands under an id. Compare the two"
+            " yourself.",
+            remote_id=remote_id,
+        )
+    with open_connector(practice_id=practice_id, interface_id=interface_id) as connector:
+        found: Found | None = connector.look_at(built, remote_id)
+    if found is None:
+        raise CannotLink(f"{package.label} has no {word} with that id.")
+    return found
+
+
+@transaction.atomic
+def link_existing(*, upload_id: int, found: Found, actor: User | None) -> None:
+    """Take a person's word that this is the document; nothing is sent. Raises CannotLink."""
+    upload = _failed(upload_id)
+    taken = Upload.objects.filter(
+        interface=upload.interface, kind=upload.kind, state=State.SENT, remote_id=found.remote_id
+    ).exclude(pk=upload.pk)
+    other = taken.select_related("invoice").first()
+    if other is not None:
+        raise CannotLink(f"That one is linked to invoice {other.invoice} already.")
+    upload.remote_id, upload.remote_number = found.remote_id, found.number
+    upload.remote_url, upload.remote_total = found.url, found.total
+    upload.reason = upload.next_step = ""
+    upload.linked = True
+    upload.sent_at = clock.now()
+    upload.warnings = [f"Linked by {actor} to what was there already; not sent."]
+    if isinstance(found, Posted):
+        upload.warnings += found.warnings
+    else:
+        upload.warnings.append(found.message)
+    states.move(
+        [upload],
+        State.SENT,
+        fields=(
+            *("remote_id", "remote_number", "remote_url", "remote_total", "reason", "next_step"),
+            *("linked", "sent_at", "warnings"),
+        ),
+        actor=actor,
+        same={"due": None},
+    )
+    # Payments of what was there before us may have been read already, and belonged to nobody.
+    AccountingInterface.objects.filter(pk=upload.interface_id).update(payments_mark="")
+    outcomes.arrived([upload])
+    outcomes.finish_batches([upload])
+    lanes.wake(upload.interface_id)
+
+
+@transaction.atomic
+def unlink(*, upload_id: int, actor: User | None) -> bool:
+    """Take that word back: the invoice counts as failed again. False where nobody had given it."""
+    linked = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("interface")
+    upload = linked.filter(pk=upload_id, state=State.SENT, linked=True).first()
+    if upload is None:
+        return False
+    label = upload.interface.package.label
+    upload.reason = f"{actor} took back that it is in {label} already."
+    upload.next_step = f"Retry, which looks in {label} first; or park it."
+    upload.linked, upload.remote_id, upload.remote_url, upload.sent_at = False, "", "", None
+    upload.remote_number, upload.remote_total, upload.warnings = "", None, []
+    states.move(
+        [upload],
+        State.NEEDS_PERSON,
+        fields=(
+            *("reason", "next_step", "linked", "remote_id", "remote_url", "sent_at"),
+            *("remote_number", "remote_total", "warnings"),
+        ),
+        actor=actor,
+    )
+    return True
+
+
+def _failed(upload_id: int) -> Upload:
+    failed = Upload.objects.filter(pk=upload_id, kind__in=DOCUMENTS, state__in=FAILED)
+    upload = (
+        failed.select_for_update(of=("self",), no_key=True)
+        .select_related("interface", "invoice", "batch")
+        .first()
+    )
+    if upload is None:
+        raise CannotLink("Only an upload that failed can be linked to what is there.")
+    return upload
