@@ -32,12 +32,16 @@ BY_NAME_ON_INVOICE = "name_on_invoice"
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """Why a document cannot go, in words; `line` counts from 1 and is 0 for the whole."""
+    """Why a document cannot go, in words; `line` counts from 1 and is 0 for the whole.
+
+    `next_step` is what to do about it, where that is not to correct it here or in Abtrac.
+    """
 
     field: str
     message: str
     code: str = ""
     line: int = 0
+    next_step: str = ""
 
 
 def contact_name(interface: AccountingInterface, invoice: models.Invoice) -> str:
@@ -181,6 +185,8 @@ def _faults_of(invoice: models.Invoice, *, interface: AccountingInterface) -> li
                 code="currency_not_enabled",
                 message=f"{interface.company_file_name} in {label} has no currency"
                 f" {invoice.currency}.",
+                next_step=f"Enable {invoice.currency} in {label}, then read the codes again under"
+                " Accounting >> Interface Settings, or correct the currency in Abtrac. Then retry.",
             )
         )
     return faults

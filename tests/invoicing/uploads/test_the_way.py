@@ -295,7 +295,7 @@ def test_a_currency_the_company_file_does_not_have_is_refused(desk: Desk) -> Non
 
 
 def test_each_next_step_is_told_once(desk: Desk) -> None:
-    invoice = desk.invoice(currency="EUR", number="N" * 21, net="999.00")
+    invoice = desk.invoice(currency="EUR", number="N" * 21)
     desk.upload(invoice)
     steps = desk.of(invoice).next_step.splitlines()
     assert [one.split()[0] for one in steps] == ["Correct", "Enable"]
