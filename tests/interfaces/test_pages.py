@@ -125,6 +125,15 @@ def test_each_state_says_what_it_is_and_offers_the_next_step(
     assert hidden not in page
 
 
+def test_only_what_was_connected_once_has_a_state_since_a_time(
+    interface: AccountingInterface, unconnected: AccountingInterface, browser: Client
+) -> None:
+    assert "Connected since" in text(browser.get(at("detail", interface)))
+    page = text(browser.get(at("detail", unconnected)))
+    assert "Not connected" in page
+    assert "since" not in page
+
+
 def test_a_page_for_a_reader_offers_no_button(
     interface: AccountingInterface, browser_of: Callable[[Role], Client]
 ) -> None:
