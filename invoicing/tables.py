@@ -16,6 +16,7 @@ _MONEY = {"td": {"class": "money"}, "th": {"class": "money"}}
 _NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
 _TICK = {"td": {"class": "tick"}, "th": {"class": "tick"}}
 _DATE = {"td": {"class": "nowrap"}}
+_WORDS = {"td": {"class": "words"}}
 
 
 class _Counted(Paginator):  # type: ignore[type-arg]
@@ -85,12 +86,14 @@ class AvailableTable(tables.Table):  # type: ignore[misc]
     """The available list of domain rule 4. Columns per user will be chosen among these."""
 
     tick = cell("tick_invoice", verbose_name="Select", orderable=False, attrs=_TICK)
-    office = tables.Column(order_by=("office__name", "number", "id"))
+    office = tables.Column(order_by=("office__name", "number", "id"), attrs=_WORDS)
     number = cell("number", verbose_name="Invoice No", order_by=("number", "id"))
     name_on_invoice = tables.Column(
-        verbose_name="Name on Invoice", order_by=("name_on_invoice", "number", "id")
+        verbose_name="Name on Invoice",
+        order_by=("name_on_invoice", "number", "id"),
+        attrs=_WORDS,
     )
-    recipient = tables.Column(order_by=("recipient", "number", "id"))
+    recipient = tables.Column(order_by=("recipient", "number", "id"), attrs=_WORDS)
     issued = tables.DateColumn(
         verbose_name="Invoice Date", format="j M Y", order_by=("issued", "id"), attrs=_DATE
     )
@@ -109,17 +112,19 @@ class ParkedTable(tables.Table):  # type: ignore[misc]
     """What was taken off the list, by whom and why."""
 
     tick = cell("tick_invoice", verbose_name="Select", orderable=False, attrs=_TICK)
-    office = tables.Column(order_by=("office__name", "number", "id"))
+    office = tables.Column(order_by=("office__name", "number", "id"), attrs=_WORDS)
     number = cell("number", verbose_name="Invoice No", order_by=("number", "id"))
     name_on_invoice = tables.Column(
-        verbose_name="Name on Invoice", order_by=("name_on_invoice", "number", "id")
+        verbose_name="Name on Invoice",
+        order_by=("name_on_invoice", "number", "id"),
+        attrs=_WORDS,
     )
     total = MoneyColumn("Amount incl Tax", order_by=("total", "id"))
     parked_at = tables.DateTimeColumn(
         verbose_name="Parked", format="j M Y, H:i", order_by=("parked_at", "id"), attrs=_DATE
     )
-    parked_by = tables.Column(verbose_name="By", order_by=("parked_by__email", "id"))
-    parked_reason = tables.Column(verbose_name="Reason", orderable=False)
+    parked_by = tables.Column(verbose_name="By", order_by=("parked_by__email", "id"), attrs=_WORDS)
+    parked_reason = tables.Column(verbose_name="Reason", orderable=False, attrs=_WORDS)
 
     class Meta:
         model = Invoice
@@ -159,6 +164,7 @@ class DocumentsTable(tables.Table):  # type: ignore[misc]
         verbose_name="Name on Invoice",
         accessor="invoice__name_on_invoice",
         order_by=("invoice__name_on_invoice", "pk"),
+        attrs=_WORDS,
     )
     total = MoneyColumn(
         "Amount incl Tax", accessor="invoice__total", order_by=("invoice__total", "pk")

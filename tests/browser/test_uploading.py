@@ -52,6 +52,20 @@ def test_the_selection_is_added_up_by_currency_and_credit_notes_count_negative(
     expect(button).to_be_disabled()
 
 
+def test_names_without_a_space_leave_the_amounts_in_sight(
+    open_as: OpenAs, scene: Scene, office_practice: Practice, admin: User
+) -> None:
+    word = "Pohutukawaapartmentsbodycorporate"
+    with acting_for(office_practice.pk):
+        Invoice.objects.update(recipient=word * 2, name_on_invoice=word, parked_reason=word * 2)
+        scene.office.name = word
+        scene.office.save()
+    window = open_as(admin, WIDE)
+    for path in (UPLOAD, "/harbour/accounting/parked/", "/harbour/accounting/batches/1/"):
+        page = window.open(path)
+        assert not scrolls_sideways(page), path
+
+
 def test_only_a_credit_note_is_a_negative_sum(open_as: OpenAs, scene: Scene, admin: User) -> None:
     page = open_as(admin).open(UPLOAD)
     tick(page, scene.available[2])
