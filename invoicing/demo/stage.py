@@ -16,12 +16,9 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from connectors import registry
 from invoicing import workers
+from invoicing.ports import PortTaken
 
 HOST = "127.0.0.1"
-
-
-class PortTaken(Exception):
-    """Something else listens there; the message names the port."""
 
 
 @dataclass(frozen=True, kw_only=True)

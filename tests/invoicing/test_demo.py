@@ -70,6 +70,9 @@ def test_it_serves_the_pages_until_it_is_told_to_stop(environment: dict[str, str
         assert answer.status_code == 200
         assert "/accounts/login/" in answer.url
         assert len(re.findall(r"@harbour\.example +\S{10,}", told)) == 3
+        # Another one beside it leaves it alone.
+        assert play(environment, "--once").returncode == 0
+        assert requests.get(address, timeout=30).status_code == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=PATIENCE) == 0
 
@@ -106,10 +109,15 @@ def test_a_busy_port_is_named_in_one_line(environment: dict[str, str], option: s
 
 
 def test_a_half_made_folder_is_made_anew(environment: dict[str, str], tmp_path: Path) -> None:
-    left = tmp_path / "var" / "demo"
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    left = tmp_path / "var" / f"demo-{port}"
     left.mkdir(parents=True)
     (left / "abtrac-link.sqlite3").write_bytes(b"half a database")
-    assert play(environment, "--once").returncode == 0
+    played = play(environment, "--once", "--port", str(port))
+    assert played.returncode == 0, played.stderr
+    # And nothing is left behind.
+    assert list((tmp_path / "var").glob("demo*")) == []
 
 
 def test_a_folder_that_cannot_be_made_is_named_in_one_line(

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import sys
 import threading
 from argparse import ArgumentParser
@@ -15,13 +14,15 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 from django.utils import timezone
 
 from invoicing.demo import journey, stage
 from invoicing.demo.journey import Cast, WentWrong
 from invoicing.demo.practice import Story, tell
-from invoicing.demo.stage import PortTaken, Stage
+from invoicing.demo.stage import Stage
 from invoicing.models import Upload
+from invoicing.ports import PortTaken, free_port
 from invoicing.uploads.states import State
 
 WORDS = {State.SENT: "Sent", State.REFUSED: "Failed", State.NEEDS_PERSON: "Failed"}
@@ -49,13 +50,25 @@ class Command(BaseCommand):
                 "The demo runs on a database of its own. Unset DATABASE_URL and REDIS_URL first."
             )
         if not stage.is_inside():
-            _start_inside(port=_free(options["port"]), standin_port=_free(options["standin_port"]))
+            self._start(options["port"], options["standin_port"])
         try:
             self._play(options["port"], options["standin_port"], once=options["once"])
         except PortTaken as error:
             raise CommandError(_taken(str(error))) from None
         except WentWrong as error:
             raise CommandError(f"The demo stopped. {error}") from None
+        finally:
+            if stage.is_inside():
+                connections.close_all()
+                shutil.rmtree(settings.VAR, ignore_errors=True)
+
+    def _start(self, port: int, standin_port: int) -> None:
+        try:
+            port = free_port(stage.HOST, port)
+            standin_port = free_port(stage.HOST, standin_port)
+        except PortTaken as error:
+            raise CommandError(_taken(str(error))) from None
+        _start_inside(port=port, standin_port=standin_port)
 
     def _play(self, port: int, standin_port: int, *, once: bool) -> None:
         self.stdout.write("Making an empty database ...")
@@ -139,15 +152,6 @@ def _line(upload: Upload) -> tuple[str, str, str, str]:
     )
 
 
-def _free(port: int) -> int:
-    """The port, or a free one for 0. Raises CommandError when something listens there."""
-    try:
-        with socket.create_server((stage.HOST, port)) as found:
-            return int(found.getsockname()[1])
-    except (OSError, OverflowError):
-        raise CommandError(_taken(str(port))) from None
-
-
 def _taken(port: str) -> str:
     return (
         f"Port {port} cannot be used: something else listens there, or it is not allowed. End that,"
@@ -157,7 +161,8 @@ def _taken(port: str) -> str:
 
 def _start_inside(*, port: int, standin_port: int) -> None:
     """Begin again in an environment of the demo's own, with an empty folder of its own."""
-    folder = Path(settings.VAR) / "demo"
+    # One for each port of the pages, so that a demo that is running keeps its own.
+    folder = Path(settings.VAR) / f"demo-{port}"
     try:
         if folder.exists():
             shutil.rmtree(folder)
