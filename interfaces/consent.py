@@ -83,10 +83,10 @@ def start(
     return address
 
 
-def practice_of(session: SessionBase, state: str) -> int | None:
-    """The practice a trip of this session began in, to see whether the person may still act."""
+def begun_for(session: SessionBase, state: str) -> tuple[int, int] | None:
+    """The practice and the interface a trip of this session began for, while it is under way."""
     trip = session.get(TRIPS, {}).get(_hash(state))
-    return int(trip[0]) if trip else None
+    return (int(trip[0]), int(trip[1])) if trip else None
 
 
 def finish(

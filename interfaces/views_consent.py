@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -57,8 +58,9 @@ def callback(request: HttpRequest, *, package_key: str) -> HttpResponse:
     if not isinstance(request.user, User):
         # The code in this address is of no use without the session it was asked for in.
         return redirect_to_login(resolve_url("offices:home"))
+    begun, access = consent.begun_for(request.session, request.GET.get("state", "")), None
     try:
-        access = _access_of_trip(request, request.user, package)
+        access = _access_of_trip(begun, request, package)
         arrival = consent.finish(
             package=package,
             session=request.session,
@@ -66,7 +68,8 @@ def callback(request: HttpRequest, *, package_key: str) -> HttpResponse:
             answer={key: request.GET.get(key, "") for key in ("state", "code", "error")},
         )
     except ConsentRefused as error:
-        return render(request, "interfaces/refused.html", {"reason": str(error)}, status=400)
+        context = {"reason": str(error), "back": access and begun and _detail(access, begun[1])}
+        return render(request, "interfaces/refused.html", context, status=400)
     return _arrived(request, access, arrival)
 
 
@@ -110,10 +113,18 @@ def disconnect(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
     return _to("detail", request.practice, interface)
 
 
-def _access_of_trip(request: HttpRequest, user: User, package: Package) -> Access:
+def _detail(access: Access, interface_id: int) -> str:
+    """The address of the interface's page."""
+    return reverse("interfaces:detail", args=[access.practice.slug, interface_id])
+
+
+def _access_of_trip(
+    begun: tuple[int, int] | None, request: HttpRequest, package: Package
+) -> Access:
     """What the person may do where the trip began: they may have lost it since."""
-    practice_id = consent.practice_of(request.session, request.GET.get("state", ""))
-    practice = Practice.objects.filter(pk=practice_id).first() if practice_id else None
+    user = request.user
+    assert isinstance(user, User)  # noqa: S101 - checked by the view, told to the checker
+    practice = Practice.objects.filter(pk=begun[0]).first() if begun else None
     access = practice and find_access(user=user, practice_slug=practice.slug)
     confirmed = access and (not access.must_have_totp or came_with_totp(request, user))
     if access and confirmed and access.role.includes(Role.ADMIN):

@@ -358,13 +358,13 @@ def test_a_session_remembers_the_last_trips_and_no_more(
     assert come_back(session, admin, answers[-1]).connected
 
 
-def test_the_practice_of_a_trip_is_known_to_its_session_alone(
+def test_where_a_trip_began_is_known_to_its_session_alone(
     unconnected: AccountingInterface, admin: User, session: SessionBase
 ) -> None:
     state = queries_of(begin(unconnected, admin, session))["state"]
-    assert consent.practice_of(session, state) == unconnected.practice_id
-    assert consent.practice_of(session, "other") is None
-    assert consent.practice_of(SessionStore(), state) is None
+    assert consent.begun_for(session, state) == (unconnected.practice_id, unconnected.pk)
+    assert consent.begun_for(session, "other") is None
+    assert consent.begun_for(SessionStore(), state) is None
 
 
 def test_every_refusal_is_logged_and_no_secret_with_it(
