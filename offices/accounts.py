@@ -50,6 +50,13 @@ def has_totp(user: User) -> bool:
     return bool(is_mfa_enabled(user, [Authenticator.Type.TOTP]))
 
 
+def forget_app(user: User) -> bool:
+    """Forget the person's authenticator app and recovery codes; False when there is no app."""
+    had = has_totp(user)
+    Authenticator.objects.filter(user=user).delete()
+    return had
+
+
 def came_with_totp(request: HttpRequest, user: User) -> bool:
     """Whether the person has an authenticator app and confirmed this very log-in with it.
 

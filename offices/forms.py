@@ -6,7 +6,8 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from offices.models import User
+from offices.models import Role, User
+from offices.selectors import support_people
 
 GRANT_LENGTHS = {"4": "4 hours", "24": "1 day", "72": "3 days", "168": "7 days"}  # in hours
 
@@ -25,11 +26,36 @@ class SupportGrantForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         people: Any = self.fields["user"]
-        people.queryset = User.objects.filter(is_support=True, is_active=True).order_by("email")
+        people.queryset = support_people()
 
     def ends_at(self) -> datetime:
         """When the grant asked for is over."""
         return timezone.now() + timedelta(hours=int(self.cleaned_data["hours"]))
+
+
+class MemberForm(forms.Form):
+    """Whom to take in, and as what."""
+
+    email = forms.EmailField(max_length=254, label="E-mail")
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.ACCOUNTS)
+
+
+class RoleForm(forms.Form):
+    """What a member is to be."""
+
+    role = forms.ChoiceField(choices=Role.choices)
+    sure = forms.BooleanField(required=False, label="I am sure: this is my own role")
+
+    def __init__(self, *args: Any, own: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not own:
+            del self.fields["sure"]
+
+
+class RemoveForm(forms.Form):
+    """That somebody is to leave."""
+
+    sure = forms.BooleanField(required=False, label="I am sure: this is myself")
 
 
 class KeyForm(forms.Form):

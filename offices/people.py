@@ -79,12 +79,20 @@ def free_slug(wanted: str) -> str:
 
 @transaction.atomic
 def add_member(
-    *, practice: Practice, email: str, role: Role, password: str = "", actor: User | None = None
+    *,
+    practice: Practice,
+    email: str,
+    role: Role,
+    password: str = "",
+    actor: User | None = None,
+    address: str | None = None,
 ) -> NewMember:
     """Take a person in; one who is new gets an account, with a generated password if none is given.
 
-    The password of somebody who has an account is left as it is.
+    The password of somebody who has an account is left as it is. No actor means Abtrac, at the
+    shell; anybody else must be an admin, so not support: who it took in would outlive its grant.
     """
+    require_admin(practice, actor, "add people")
     user, given = _known_or_new(email=email, password=password)
     if user.is_support:
         raise ValidationError("Support people work under a support grant, not as members.")
@@ -93,7 +101,11 @@ def add_member(
     membership = Membership.objects.create(practice=practice, user=user, role=role)
     with acting_for(practice.pk):
         record(
-            actor=actor, action="member.added", subject=user.email, detail={"role": str(role.value)}
+            actor=actor,
+            action="member.added",
+            subject=user.email,
+            detail={"role": str(role.value)},
+            address=address,
         )
     return NewMember(membership=membership, password=given)
 
@@ -115,9 +127,24 @@ def _known_or_new(*, email: str, password: str) -> tuple[User, str]:
     known = User.objects.filter(email=email).first()
     if known:
         return known, ""
-    password = password or secrets.token_urlsafe(12)
+    password = password or generate_password(email)
     validate_password(password, User(email=email))
     return User.objects.create_user(email, password), password
+
+
+def generate_password(email: str) -> str:
+    """One that nobody guesses, for that person to log in with and then to change."""
+    password = secrets.token_urlsafe(12)
+    validate_password(password, User(email=email))
+    return password
+
+
+def require_admin(practice: Practice, actor: User | None, act: str) -> None:
+    """Raise ValidationError unless the actor is one of the practice's own admins, or nobody."""
+    if actor is None:
+        return
+    if not Membership.objects.filter(practice=practice, user=actor, role=Role.ADMIN).exists():
+        raise ValidationError(f"Only an admin of {practice} can {act}.")
 
 
 @transaction.atomic
@@ -131,8 +158,7 @@ def grant_support(
     address: str | None = None,
 ) -> SupportGrant:
     """Let one support person work in the practice until then. Only its own admins can."""
-    if not Membership.objects.filter(practice=practice, user=granted_by, role=Role.ADMIN).exists():
-        raise ValidationError(f"Only an admin of {practice} can let support in.")
+    require_admin(practice, granted_by, "let support in")
     if not user.is_support or not user.is_active:
         raise ValidationError(f"{user} does not belong to Abtrac's support.")
     now = timezone.now()

@@ -1,6 +1,7 @@
 """Reads of the directory: who belongs where."""
 
-from django.db.models import Q, QuerySet
+from allauth.mfa.models import Authenticator
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from offices.models import Membership, Practice, PracticeKey, SupportGrant, User
@@ -18,6 +19,16 @@ def membership(user: User, practice_slug: str) -> Membership | None:
     return memberships(user).filter(practice__slug=practice_slug).first()
 
 
+def members_of(practice: Practice) -> QuerySet[Membership]:
+    """The practice's people by e-mail, each with `has_app`: whether one-time codes are set up."""
+    apps = Authenticator.objects.filter(user=OuterRef("user"), type=Authenticator.Type.TOTP)
+    return (
+        practice.memberships.select_related("practice", "user")
+        .annotate(has_app=Exists(apps))
+        .order_by("user__email")
+    )
+
+
 def live_grants(user: User) -> QuerySet[SupportGrant]:
     """The grants under which a support person may work now, by practice."""
     if not user.is_support:
@@ -32,6 +43,11 @@ def live_grants(user: User) -> QuerySet[SupportGrant]:
 def live_grant(user: User, practice_slug: str) -> SupportGrant | None:
     """The grant under which the support person may work in that practice now."""
     return live_grants(user).filter(practice__slug=practice_slug).first()
+
+
+def support_people() -> QuerySet[User]:
+    """Everybody of Abtrac's support who may be let in somewhere."""
+    return User.objects.filter(is_support=True, is_active=True).order_by("email")
 
 
 def live_now() -> Q:

@@ -54,6 +54,7 @@ def support(request: PracticeRequest) -> HttpResponse:
         return redirect("offices:support", practice_slug=request.practice.slug)
     context = {
         "form": form,
+        "anybody": selectors.support_people().exists(),
         "grants": selectors.grants_of(request.practice),
         "live": set(
             request.practice.grants.filter(selectors.live_now()).values_list("pk", flat=True)

@@ -10,11 +10,11 @@ from django.db.models import Value
 from django.db.models.functions import Concat
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from interfaces.models import AccountingInterface
 from invoicing.models import Invoice, Upload
-from offices.models import Practice, Role, SupportGrant, User
+from offices.models import Membership, Practice, Role, SupportGrant, User
 from offices.people import make_key
 from offices.tenancy import acting_for
 from tests.browser.conftest import NARROW, WIDE, OpenAs, Watched, axe, scrolls_sideways
@@ -26,6 +26,9 @@ NO_PAGES = {
     "offices:practice",
     "offices:healthz",
     "offices:end_support",
+    "offices:forget_app",
+    "offices:new_password",
+    "offices:remove_person",
     "offices:revoke_key",
     "interfaces:save_codes",
     "interfaces:refresh",
@@ -71,6 +74,11 @@ def page_addresses(scene: Scene) -> dict[str, list[str]]:
         "mfa_index": ["/accounts/2fa/"],
         "offices:home": [],
         "offices:keys": ["/harbour/api-keys/"],
+        "offices:people": ["/harbour/people/"],
+        "offices:person": [
+            f"/harbour/people/{one.pk}/"
+            for one in Membership.objects.filter(practice_id=scene.interface.practice_id)
+        ],
         "offices:support": ["/harbour/support-access/"],
         "interfaces:list": [f"{base}interfaces/"],
         "interfaces:add": [f"{base}interfaces/add/"],
@@ -144,10 +152,28 @@ def test_every_page_of_a_practice(
     open_as: OpenAs, scene: Scene, office_practice: Practice, admin: User, viewport: Any
 ) -> None:
     make_key(practice=office_practice, name="Abtrac server", actor=admin)
+    make_member(office_practice, Role.VIEWER, "vi@harbour.example")
     window = open_as(admin, viewport)
     for paths in page_addresses(scene).values():
         for path in paths:
             look_at(window, path)
+
+
+def test_a_generated_password_is_shown_in_a_page_like_any_other(
+    open_as: OpenAs, office_practice: Practice, admin: User, viewport: Any
+) -> None:
+    window = open_as(admin, viewport)
+    page = window.open("/harbour/people/")
+    page.get_by_label("E-mail").fill("bo.with.a.long.name@accounts.harbour-architects.example")
+    page.get_by_label("Role").select_option("Viewer")
+    page.get_by_role("button", name="Add person").click()
+    expect(page.get_by_text("can log in now")).to_be_visible()
+    check(page, "people, with a password", body=page.content())
+    page.get_by_role("link", name="Change bo.with").click()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="New password").click()
+    expect(page.get_by_text("is logged out everywhere")).to_be_visible()
+    check(page, "person, with a password", body=page.content())
 
 
 def test_every_state_of_an_interface(

@@ -79,3 +79,46 @@ def test_a_support_person_is_created_who_sees_no_practice() -> None:
     assert not user.memberships.exists()
     with pytest.raises(CommandError, match="has an account already"):
         call_command("create_support", "sam@abtrac.example")
+
+
+def test_a_person_is_added_who_can_log_in() -> None:
+    run("create_practice", "Harbour", "NZ", EMAIL)
+    told = run("add_person", "harbour", "Bo@Harbour.example", "accounts")
+    assert told["Practice"] == "Harbour at /harbour/"
+    user = User.objects.get(email=told["Accounts"])
+    assert user.email == "bo@harbour.example"
+    assert user.memberships.get().role == Role.ACCOUNTS
+    assert user.check_password(told["Password"])
+
+
+def test_a_person_who_has_an_account_is_added_with_the_password_they_have() -> None:
+    first = run("create_practice", "Harbour", "NZ", EMAIL)
+    run("create_practice", "Ridge", "NZ", "rae@ridge.example")
+    told = run("add_person", "ridge", EMAIL, "viewer")
+    assert told["Password"] == "as before: this person has an account"
+    assert User.objects.get(email=EMAIL).check_password(first["Password"])
+
+
+@pytest.mark.parametrize(
+    ("slug", "email", "reason"),
+    [
+        ("nowhere", "bo@harbour.example", "no practice at /nowhere/"),
+        ("harbour", EMAIL, "member of Harbour already"),
+        ("harbour", "bo", "valid email"),
+    ],
+)
+def test_a_person_who_cannot_be_added_is_not(slug: str, email: str, reason: str) -> None:
+    run("create_practice", "Harbour", "NZ", EMAIL)
+    with pytest.raises(CommandError, match=f"Nobody was added.*{reason}"):
+        call_command("add_person", slug, email, "viewer")
+    assert User.objects.count() == Membership.objects.count() == 1
+
+
+def test_a_lost_password_is_replaced_and_the_new_one_printed() -> None:
+    first = run("create_practice", "Harbour", "NZ", EMAIL)
+    told = run("reset_password", "Mere@Harbour.example", forget_app=True)
+    user = User.objects.get(email=told["Person"])
+    assert user.check_password(told["Password"])
+    assert not user.check_password(first["Password"])
+    with pytest.raises(CommandError, match="There is no account of bo@"):
+        call_command("reset_password", "bo@harbour.example")

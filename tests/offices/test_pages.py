@@ -92,6 +92,15 @@ def test_an_admin_lets_support_in_and_ends_it_on_the_page(
     assert actions_of(practice) == ["support.granted", "support.ended"]
 
 
+def test_with_nobody_to_let_in_the_page_says_so(
+    practice: Practice, admin: User, logged_in: LogIn
+) -> None:
+    make_user(is_support=True, is_active=False)
+    page = logged_in(admin).get(at("support", practice)).content.decode()
+    assert "there is nobody to let in" in page
+    assert "Give access" not in page
+
+
 @pytest.mark.parametrize(
     "change",
     [{"hours": "9000"}, {"hours": ""}, {"reason": " "}, {"user": ""}, {"user": "x"}],
