@@ -35,6 +35,7 @@ NO_PAGES = {
     "interfaces:connect",
     "interfaces:disconnect",
     "invoicing:upload",
+    "invoicing:unlink",
     "invoicing:unpark",
     "invoicing:retry",
     "invoicing:cancel",
