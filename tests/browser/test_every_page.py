@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.db.models import Value
 from django.db.models.functions import Concat
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -153,7 +154,8 @@ def test_every_page_of_a_practice(
     open_as: OpenAs, scene: Scene, office_practice: Practice, admin: User, viewport: Any
 ) -> None:
     make_key(practice=office_practice, name="Abtrac server", actor=admin)
-    make_member(office_practice, Role.VIEWER, "vi@harbour.example")
+    vi = make_member(office_practice, Role.VIEWER, "vi@harbour.example")
+    TOTP.activate(vi, generate_totp_secret())
     window = open_as(admin, viewport)
     for paths in page_addresses(scene).values():
         for path in paths:
