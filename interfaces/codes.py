@@ -4,6 +4,9 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from celery import current_app
+from kombu.exceptions import OperationalError
+
 from connectors.base.documents import Account, Codes, Tax
 from connectors.base.errors import ConnectorError
 from connectors.base.protocol import ReadsCodes
@@ -20,10 +23,13 @@ __all__ = [
     "Resolved",
     "refresh_codes",
     "refresh_quietly",
+    "refresh_soon",
     "set_available",
 ]
 
 log = logging.getLogger("interfaces.codes")
+
+REFRESH = "interfaces.tasks.refresh_codes"
 
 
 def refresh_codes(*, practice_id: int, interface_id: int) -> None:
@@ -49,6 +55,14 @@ def refresh_codes(*, practice_id: int, interface_id: int) -> None:
         "codes read practice=%s interface=%s accounts=%s taxes=%s",
         *(practice_id, interface_id, len(codes.accounts), len(codes.taxes)),
     )
+
+
+def refresh_soon(practice_id: int, interface_id: int) -> None:
+    """Ask a worker to read the codes. A dead broker is only logged: they are read daily anyway."""
+    try:
+        current_app.send_task(REFRESH, args=[practice_id, interface_id], retry=False)
+    except (OperationalError, OSError) as error:
+        log.warning("refresh not asked interface=%s error=%s", interface_id, type(error).__name__)
 
 
 def refresh_quietly(*, practice_id: int, interface_id: int) -> str:

@@ -4,13 +4,15 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from django.conf import settings
+from django.db import transaction
 
 from connectors.base.documents import Conflict, Key, Posted
 from connectors.base.errors import Rejected
 from connectors.base.protocol import Outcome
-from interfaces import clock
+from interfaces import clock, codes
 from interfaces.lanes import Held
 from invoicing import documents
 from invoicing.models import Batch, ContactLink, Upload
@@ -46,6 +48,7 @@ def record(
         states.move(one_kind, to, held=held, fields=ANSWER_FIELDS, same={"due": None})
         if to == State.REFUSED:
             _forget_contacts(one_kind)
+            _read_codes_again(one_kind)
         if to == State.SENT:
             arrived(one_kind)
     finish_batches(uploads)
@@ -59,6 +62,17 @@ def _forget_contacts(refused: Sequence[Upload]) -> None:
             ContactLink.objects.filter(
                 interface=one.interface, client=one.invoice.client_id, name=name
             ).delete()
+
+
+def _read_codes_again(refused: Sequence[Upload]) -> None:
+    """The package knows better which codes it takes than the list we last read."""
+    stale = {
+        (one.practice_id, one.interface_id)
+        for one in refused
+        if one.field in {"account_code", "tax_code"}
+    }
+    for practice_id, interface_id in sorted(stale):
+        transaction.on_commit(partial(codes.refresh_soon, practice_id, interface_id))
 
 
 def _taken_by_others(

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from connectors.xero.standin import XeroStandIn
 from interfaces import lanes
-from interfaces.models import Lane
+from interfaces.models import AccountCode, Lane
 from invoicing import tasks, workers
 from invoicing.uploads import enqueue
 from offices.tenancy import acting_for
@@ -39,6 +39,23 @@ def test_the_click_itself_wakes_the_worker_in_this_process(firm: Firm) -> None:
     finally:
         running.stop()
     firm.check(invoice)
+
+
+def test_after_a_code_was_refused_the_codes_are_read_again(firm: Firm) -> None:
+    invoice = firm.invoice(line_fields={"account_code": "260"})
+    firm.upload(invoice)
+    firm.books.archive_account("260")
+    running = workers.start(sweep=False)
+    try:
+        wait_for(lambda: firm.of(invoice).state == "refused")
+
+        def known() -> bool:
+            with acting_for(firm.practice.pk):
+                return not AccountCode.objects.get(code="260").active
+
+        wait_for(known)
+    finally:
+        running.stop()
 
 
 def test_the_sweep_in_this_process_finds_what_no_bell_was_rung_for(
