@@ -24,6 +24,11 @@ SECRETS = ("secret", "seed")
 class ClosedAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Log-in as allauth does it; sign-up closed: people are invited by their practice."""
 
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "too_many_login_attempts": "Too many failed log-ins. Try again in five minutes.",
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
