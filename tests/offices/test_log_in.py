@@ -140,7 +140,7 @@ def test_after_five_wrong_passwords_not_even_the_right_one_is_tried(practice: Pr
         LOG_IN, {"login": user.email, "password": PASSWORD}, REMOTE_ADDR="192.0.2.9"
     )
     assert not is_in(client)
-    assert "Too many failed login attempts" in answer.content.decode()
+    assert "Too many failed log-ins. Try again in five minutes." in answer.content.decode()
     with time_machine.travel(timezone.now() + timedelta(minutes=5, seconds=1)):
         type_password(client, user)
         assert is_in(client)
