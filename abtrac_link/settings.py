@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from abtrac_link import environment
-from abtrac_link.secrets import kept_secret
+from abtrac_link.secrets import kept_folder, kept_secret
 from connectors import registry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -125,6 +125,7 @@ TEMPLATES = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES: dict[str, dict[str, Any]]
 if EMBEDDED:
+    kept_folder(VAR)  # the secrets may be given, and then nothing else has made it
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
