@@ -221,6 +221,11 @@ def test_a_package_may_be_rehearsed_on_this_machine(load: Settings, key: str) ->
         assert settings["PACKAGE_APPS"][key]["endpoints"][endpoint] == "http://127.0.0.1:8100"
 
 
+def test_the_folder_is_made_although_the_secrets_are_given(load: Settings, tmp_path: Path) -> None:
+    load(SECRET_KEY="x" * 50, CREDENTIAL_KEYS=KEY)
+    assert (tmp_path / "var").is_dir()
+
+
 def test_a_folder_that_cannot_be_used_names_the_variable(load: Settings, tmp_path: Path) -> None:
     (tmp_path / "var").write_text("in the way")
     with pytest.raises(ImproperlyConfigured, match="VAR_DIR"):
@@ -228,11 +233,6 @@ def test_a_folder_that_cannot_be_used_names_the_variable(load: Settings, tmp_pat
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"\xff\xfe"])
-def test_the_folder_is_made_although_the_secrets_are_given(load: Settings, tmp_path: Path) -> None:
-    load(SECRET_KEY="x" * 50, CREDENTIAL_KEYS=KEY)
-    assert (tmp_path / "var").is_dir()
-
-
 def test_a_spoilt_secret_is_named_and_left_alone(
     load: Settings, tmp_path: Path, spoilt: bytes
 ) -> None:
