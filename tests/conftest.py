@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import gc
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -78,6 +79,15 @@ def easy_log_in(settings: Any) -> None:
     """One-time codes are asked for only where a test turns them on, and passwords cost no time."""
     settings.REQUIRE_TOTP = False
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def nothing_collected() -> Iterator[None]:
+    """What Python would tidy up in the depth of a text nested without end finds no room there."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ DEEP = b"[" * 50_000 + b"]" * 50_000
 NESTED = '{"a":' * 400 + "1" + "}" * 400
 
 
+@pytest.mark.usefixtures("nothing_collected")
 @pytest.mark.parametrize(
     "body",
     [

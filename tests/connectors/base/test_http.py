@@ -1,6 +1,5 @@
 """What was surely not written, and what is unknown."""
 
-import gc
 import gzip
 import logging
 import socket
@@ -252,15 +251,6 @@ UNREADABLE = {
     "nested without end": answer(200, b"[" * 100_000),
     "not what its encoding says": answer(200, b"{}", headers={"Content-Encoding": "gzip"}),
 }
-
-
-@pytest.fixture
-def nothing_collected() -> Iterator[None]:
-    """What Python would tidy up in the depth of a text nested without end finds no room there."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.usefixtures("nothing_collected")
