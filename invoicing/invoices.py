@@ -19,8 +19,9 @@ from invoicing.uploads.outcomes import CONFLICT
 from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING, State
 
 Status = Invoice.Status
-# Something else stands in its place there, so it surely was not taken.
-_CLASHING = Q(state=State.NEEDS_PERSON, code=CONFLICT)
+# Something else stands in its place there, and no write of ours was left unanswered: it surely was
+# not taken.
+_CLASHING = Q(state=State.NEEDS_PERSON, code=CONFLICT, unknown_since__isnull=True)
 
 PDF_MAX_BYTES = 10 * 1024 * 1024
 PDF_MAGIC = b"%PDF-"

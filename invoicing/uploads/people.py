@@ -158,9 +158,8 @@ def _look_up_first(uploads: Sequence[Upload], *, actor: User | None) -> None:
     now = clock.now()
     for one in uploads:
         one.lookups, one.due = 0, now
-        one.unknown_since = one.unknown_since or one.created_at
         one.reason, one.next_step = f"Looking in {one.interface.package.label} first.", ""
-    fields = ("lookups", "due", "unknown_since", "reason", "next_step")
+    fields = ("lookups", "due", "reason", "next_step")
     states.move(uploads, State.UNKNOWN, fields=fields, actor=actor)
 
 

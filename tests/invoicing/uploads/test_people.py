@@ -249,6 +249,22 @@ def test_an_invoice_whose_number_was_taken_can_be_uncommitted_and_sent_anew(
     assert books.names(SalesInvoice)[-1] == "A-2"
 
 
+def test_a_clash_found_after_a_lost_answer_cannot_be_uncommitted(desk: Desk, books: Books) -> None:
+    """Where numbers are not unique, our own may still arrive beside what was found."""
+    desk.upload(desk.invoice())
+    desk.work()
+    invoice = desk.invoice()
+    books.script = [till.lose_request]
+    desk.upload(invoice)
+    desk.work()
+    key = desk.of(invoice).document["key"]
+    books.answers[key] = till.conflict(books.posts[-1][0])
+    desk.work()
+    assert (desk.of(invoice).state, desk.of(invoice).code) == (State.NEEDS_PERSON, "conflict")
+    with acting_for(desk.practice.pk), pytest.raises(Refused, match="waits for a person"):
+        uncommit(invoice_ids=[invoice.abtrac_id])
+
+
 def test_a_stuck_contact_and_its_invoice_can_be_retried_together(desk: Desk, books: Books) -> None:
     invoice = desk.invoice()
     books.script = [till.failing(ZeroDivisionError())]
