@@ -63,10 +63,12 @@ def _waiting(upload: Upload, now: datetime) -> Told:
 
 
 def clock_time(moment: datetime, *, now: datetime | None = None) -> str:
-    """Hours and minutes in the practice's time zone, with the date when that is not today."""
+    """Hours and minutes in the practice's time zone, with the day, and the year, if another."""
     local = timezone.localtime(moment)
     today = timezone.localtime(now or timezone.now()).date()
-    return date_format(local, "H:i" if local.date() == today else "H:i, j M Y")
+    if local.date() == today:
+        return date_format(local, "H:i")
+    return date_format(local, "H:i, j M" if local.year == today.year else "H:i, j M Y")
 
 
 def money(amount: Decimal | None) -> str:

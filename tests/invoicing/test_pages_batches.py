@@ -101,11 +101,15 @@ def test_the_time_of_the_next_try_is_the_practices_own(
         Upload.objects.filter(pk=scene.uploads["queued"].pk).update(
             due=datetime(2026, 11, 20, 20, 0, tzinfo=UTC)
         )
+        Upload.objects.filter(pk=scene.uploads["next_year"].pk).update(
+            due=datetime(2027, 11, 20, 20, 0, tzinfo=UTC)
+        )
     browser.get("/")
     with time_machine.travel(datetime(2026, 11, 20, 0, 30, tzinfo=UTC), tick=False):
         page = browser.get(url(practice, "batches/2/"))
     assert "Will retry at 14:05 " in row_of(page, scene.uploads["retry"])
-    assert "Will retry at 09:00, 21 Nov 2026" in row_of(page, scene.uploads["queued"])
+    assert "Will retry at 09:00, 21 Nov " in row_of(page, scene.uploads["queued"])
+    assert "Will retry at 09:00, 21 Nov 2027 " in row_of(page, scene.uploads["next_year"])
 
 
 def test_a_row_tells_why_and_what_to_do_and_links_to_the_package(
