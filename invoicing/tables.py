@@ -82,8 +82,8 @@ class MoneyColumn(tables.Column):  # type: ignore[misc]
         return format_html("{}&nbsp;{}", invoice.currency, money(value))
 
 
-class AvailableTable(tables.Table):  # type: ignore[misc]
-    """The available list of domain rule 4. Columns per user will be chosen among these."""
+class _InvoicesTable(tables.Table):  # type: ignore[misc]
+    """What every list of invoices begins with."""
 
     tick = cell("tick_invoice", verbose_name="Select", orderable=False, attrs=_TICK)
     office = tables.Column(order_by=("office__name", "number", "id"), attrs=_WORDS)
@@ -93,6 +93,11 @@ class AvailableTable(tables.Table):  # type: ignore[misc]
         order_by=("name_on_invoice", "number", "id"),
         attrs=_WORDS,
     )
+
+
+class AvailableTable(_InvoicesTable):
+    """The available list of domain rule 4. Columns per user will be chosen among these."""
+
     recipient = tables.Column(order_by=("recipient", "number", "id"), attrs=_WORDS)
     issued = tables.DateColumn(
         verbose_name="Invoice Date", format="j M Y", order_by=("issued", "id"), attrs=_DATE
@@ -108,17 +113,9 @@ class AvailableTable(tables.Table):  # type: ignore[misc]
         empty_text = "No invoice waits to be uploaded."
 
 
-class ParkedTable(tables.Table):  # type: ignore[misc]
+class ParkedTable(_InvoicesTable):
     """What was taken off the list, by whom and why."""
 
-    tick = cell("tick_invoice", verbose_name="Select", orderable=False, attrs=_TICK)
-    office = tables.Column(order_by=("office__name", "number", "id"), attrs=_WORDS)
-    number = cell("number", verbose_name="Invoice No", order_by=("number", "id"))
-    name_on_invoice = tables.Column(
-        verbose_name="Name on Invoice",
-        order_by=("name_on_invoice", "number", "id"),
-        attrs=_WORDS,
-    )
     total = MoneyColumn("Amount incl Tax", order_by=("total", "id"))
     parked_at = tables.DateTimeColumn(
         verbose_name="Parked", format="j M Y, H:i", order_by=("parked_at", "id"), attrs=_DATE
