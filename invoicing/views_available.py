@@ -22,10 +22,7 @@ from offices.audit import record_request
 from offices.models import Role
 
 NOTHING_TICKED = "Nothing was done: tick at least one invoice first."
-
-
-class ListChanged(Exception):
-    """The whole list was chosen, and it is not the list the person saw."""
+LIST_CHANGED = "The list has changed since you opened it, so nothing was done. Look at it again."
 
 
 @require_safe
@@ -60,13 +57,8 @@ def available(request: PracticeRequest) -> HttpResponse:
 @practice_view(Role.ACCOUNTS)
 def upload(request: PracticeRequest) -> HttpResponse:
     """Upload to accounts: one numbered batch of what was ticked."""
-    try:
-        invoice_ids = _ticked(request)
-    except ListChanged as error:
-        messages.warning(request, str(error))
-        return back(request, "available")
+    invoice_ids = _chosen(request)
     if not invoice_ids:
-        messages.warning(request, NOTHING_TICKED)
         return back(request, "available")
     outcome = uploads.enqueue(invoice_ids=invoice_ids, actor=request.user)
     tell_left_out(request, outcome.left_out)
@@ -86,13 +78,8 @@ def upload(request: PracticeRequest) -> HttpResponse:
 @practice_view(Role.ACCOUNTS)
 def park(request: PracticeRequest) -> HttpResponse:
     """Take invoices off the list without sending them: first asked why, then done."""
-    try:
-        invoice_ids = _ticked(request)
-    except ListChanged as error:
-        messages.warning(request, str(error))
-        return back(request, "available")
+    invoice_ids = _chosen(request)
     if not invoice_ids:
-        messages.warning(request, NOTHING_TICKED)
         return back(request, "available")
     form = ParkForm(request.POST if "reason" in request.POST else None)
     invoices = selectors.chosen(invoice_ids)
@@ -166,17 +153,20 @@ def _filter(request: PracticeRequest) -> AvailableFilter:
     )
 
 
-def _ticked(request: PracticeRequest) -> list[int]:
-    """The invoices ticked, or every one of the list the page showed. Raises ListChanged."""
+def _chosen(request: PracticeRequest) -> list[int]:
+    """The invoices ticked, or every one of the list the page showed; if none, it is said why."""
     expected = request.POST.get("whole_list", "")
     if not expected:
-        return ids(request, "invoice")[:MOST_AT_ONCE]
+        ticked = ids(request, "invoice")[:MOST_AT_ONCE]
+        if not ticked:
+            messages.warning(request, NOTHING_TICKED)
+        return ticked
     wanted = _filter(request)
     invoices: QuerySet[Invoice] = wanted.qs
     if not wanted.is_valid() or _fingerprint(selectors.totals_of(invoices)) != expected:
-        raise ListChanged(
-            "The list has changed since you opened it, so nothing was done. Look at it again."
-        )
+        # Not the list the person saw.
+        messages.warning(request, LIST_CHANGED)
+        return []
     return list(invoices.order_by("pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
 
 
