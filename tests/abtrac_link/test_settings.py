@@ -3,7 +3,6 @@
 import os
 import runpy
 import subprocess
-import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from connectors import registry
+from tests.commands import ROOT, manage
 
-ROOT = Path(__file__).resolve().parents[2]
 KEY = urlsafe_b64encode(b"thirty-two-bytes-for-these-tests").decode()
 SERVER = {
     "DATABASE_URL": "postgres://link:s%2Fcret@db.example:5433/abtrac",
@@ -43,16 +42,9 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
     return loaded
 
 
-def manage(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run a management command under exactly the environment given."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), *command],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={"PATH": os.environ["PATH"], **environment},
-    )
+    return manage({"PATH": os.environ["PATH"], **environment}, *command)
 
 
 def test_with_nothing_set_the_product_is_embedded(load: Settings, tmp_path: Path) -> None:
@@ -245,7 +237,7 @@ def test_a_spoilt_secret_is_named_and_left_alone(
 
 
 def test_a_command_tells_a_wrong_setting_in_one_line() -> None:
-    done = manage("migrate", **SERVER | {"DATABASE_URL": "mysql://u:hush@db.example/abtrac"})
+    done = run("migrate", **SERVER | {"DATABASE_URL": "mysql://u:hush@db.example/abtrac"})
     assert done.returncode == 1
     assert done.stderr.startswith("Settings: DATABASE_URL must be")
     assert done.stderr.count("\n") == 1
@@ -254,7 +246,7 @@ def test_a_command_tells_a_wrong_setting_in_one_line() -> None:
 
 def test_a_command_tells_an_absent_database_in_one_line() -> None:
     absent = "postgres://u:hush@127.0.0.1:1/abtrac"
-    done = manage("migrate", **SERVER | {"DATABASE_URL": absent})
+    done = run("migrate", **SERVER | {"DATABASE_URL": absent})
     assert done.returncode == 1
     assert done.stderr.startswith("The database cannot be used: ")
     assert done.stderr.count("\n") == 1
@@ -262,5 +254,5 @@ def test_a_command_tells_an_absent_database_in_one_line() -> None:
 
 
 def test_the_server_shape_passes_the_deployment_check() -> None:
-    done = manage("check", "--deploy", "--fail-level", "WARNING", **SERVER)
+    done = run("check", "--deploy", "--fail-level", "WARNING", **SERVER)
     assert done.returncode == 0, done.stderr

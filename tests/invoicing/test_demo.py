@@ -1,6 +1,5 @@
 """`make demo`: the main job from end to end, in a process of its own."""
 
-import os
 import re
 import signal
 import socket
@@ -19,31 +18,23 @@ import requests
 from connectors.base.documents import TaxBasis
 from invoicing import totals
 from invoicing.demo.practice import pdf_of, tell
+from tests.commands import ROOT, free_port, fresh_environment, manage
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Nothing set but where to keep things, as on a fresh machine."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in {"DATABASE_URL", "REDIS_URL", "LINK_DEMO"} and not name.startswith("XERO_")
-    }
-    return {**kept, "VAR_DIR": str(tmp_path / "var")}
+    """As on a fresh machine."""
+    return fresh_environment(tmp_path / "var")
 
 
 def words(*more: str) -> list[str]:
-    ports = ["--port", "0", "--standin-port", "0"]
-    return [sys.executable, "-u", "manage.py", "demo", *ports, *more]
+    return ["demo", "--port", "0", "--standin-port", "0", *more]
 
 
 def play(environment: dict[str, str], *more: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        words(*more), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE
-    )
+    return manage(environment, *words(*more), patience=PATIENCE)
 
 
 def test_forty_of_forty_three_arrive_and_three_say_why_twice_over(
@@ -82,7 +73,11 @@ def playing(
     environment: dict[str, str],
 ) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     process = subprocess.Popen(
-        words(), cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-u", "manage.py", *words()],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None
@@ -109,8 +104,7 @@ def test_a_busy_port_is_named_in_one_line(environment: dict[str, str], option: s
 
 
 def test_a_half_made_folder_is_made_anew(environment: dict[str, str], tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = free_port()
     left = tmp_path / "var" / f"demo-{port}"
     left.mkdir(parents=True)
     (left / "abtrac-link.sqlite3").write_bytes(b"half a database")

@@ -1,6 +1,5 @@
 """`manage.py serve`: the product on one computer."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -11,36 +10,20 @@ from pathlib import Path
 import pytest
 import requests
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.commands import ROOT, free_port, fresh_environment, manage
+
 PATIENCE = 60.0
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Nothing set but where to keep things."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in {"DATABASE_URL", "REDIS_URL"}
-    }
-    return {**kept, "VAR_DIR": str(tmp_path / "var")}
-
-
-def manage(environment: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "manage.py", *words]
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE
-    )
-
-
-def free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    """As on a fresh machine."""
+    return fresh_environment(tmp_path / "var")
 
 
 def test_it_serves_the_pages_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
     assert manage(environment, "migrate").returncode == 0
-    port = free()
+    port = free_port()
     words = [sys.executable, "manage.py", "serve", "--port", str(port)]
     with subprocess.Popen(
         words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -66,7 +49,7 @@ def answers(address: str) -> int:
 
 
 def test_without_a_database_it_says_what_to_run(environment: dict[str, str]) -> None:
-    served = manage(environment, "serve", "--port", str(free()))
+    served = manage(environment, "serve", "--port", str(free_port()))
     assert served.returncode != 0
     assert "manage.py migrate" in served.stderr
     assert served.stderr.strip().count("\n") == 0

@@ -1,6 +1,5 @@
 """The headers every answer carries, and the addresses a practice can never take."""
 
-import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -12,9 +11,9 @@ from django.conf import settings as product
 from django.test import Client
 
 from offices.models import RESERVED_SLUGS, Practice, User
+from tests.commands import ROOT, fresh_environment
 from tests.routes import address_of, routes
 
-ROOT = Path(__file__).parents[2]
 WORDS = {"package_key": "ledger", "prefix": "abcdefgh"}
 
 
@@ -93,14 +92,8 @@ print(Client().get("/healthz", **asked).status_code)
 
 
 def test_under_https_everything_is_https_and_stays_so(tmp_path: Path) -> None:
-    environment = {
-        key: value
-        for key, value in os.environ.items()
-        if key not in {"DATABASE_URL", "REDIS_URL", "SITE_URL"}
-    }
-    environment |= {
+    environment = fresh_environment(tmp_path) | {
         "SITE_URL": "https://link.example",
-        "VAR_DIR": str(tmp_path),
         "DJANGO_SETTINGS_MODULE": "abtrac_link.settings",
     }
     said = subprocess.run(
