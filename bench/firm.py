@@ -6,24 +6,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
-from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 
 from connectors import registry
 from connectors.xero.standin import CallLimits, XeroStandIn
-from interfaces.codes import refresh_codes
-from interfaces.credentials import store_tokens
-from interfaces.models import AccountCode, AccountingInterface, Lane, TaxCode
-from interfaces.registration import create_interface
+from interfaces.models import AccountingInterface, Lane
 from invoicing.models import Client, Job, Upload
 from invoicing.uploads import enqueue, lane
 from offices.models import Office, Practice, User
 from offices.tenancy import acting_for
 from tests import factories
+from tests.connected import connect_xero
 
-ORGANISATION = "Harbour Architects Ltd"
 MANY = 10**9
 
 _numbers = count(1)
@@ -93,25 +88,14 @@ def opened(*, clients: int = 1, jobs: int = 0, per_call: int = 50) -> Iterator[F
 def _connected(xero: XeroStandIn, *, clients: int, jobs: int) -> Firm:
     practice = factories.make_practice()
     user = factories.make_member(practice)
+    interface = connect_xero(
+        practice,
+        xero,
+        user,
+        preferences={"jobs": "tracking"} if jobs else {},
+        signed_in_for=timedelta(days=1),
+    )
     with acting_for(practice.pk):
-        interface = create_interface(package_key="xero", name="Xero")
-        interface.preferences |= {"delivery_status": "AUTHORISED"}
-        if jobs:
-            interface.preferences |= {"jobs": "tracking"}
-        interface.company_file_id = xero.organisation(ORGANISATION).tenant_id
-        interface.state = AccountingInterface.State.CONNECTED
-        interface.save()
-        tokens: dict[str, Any] = xero.issue_tokens()
-        tokens["expires_at"] = (timezone.now() + timedelta(days=1)).timestamp()
-        store_tokens(interface.pk, tokens, user)
-    refresh_codes(practice_id=practice.pk, interface_id=interface.pk)
-    with acting_for(practice.pk):
-        interface.refresh_from_db()
-        interface.revenue_account = AccountCode.objects.get(interface=interface, code="200")
-        interface.disbursement_account = AccountCode.objects.get(interface=interface, code="210")
-        interface.revenue_tax = TaxCode.objects.get(interface=interface, code="OUTPUT2")
-        interface.tax_free_tax = TaxCode.objects.get(interface=interface, code="ZERORATED")
-        interface.save()
         made = [factories.make_client() for _ in range(clients)]
         return Firm(
             practice=practice,

@@ -16,18 +16,15 @@ from django.db import connection
 from django.utils import timezone
 
 from connectors.xero.standin import XeroStandIn
-from interfaces.codes import refresh_codes
-from interfaces.credentials import store_tokens
-from interfaces.models import AccountCode, AccountingInterface, Lane, TaxCode
-from interfaces.registration import create_interface
+from interfaces.models import AccountingInterface, Lane
 from invoicing.models import Client, Invoice, Upload
 from invoicing.uploads import enqueue, lane
 from offices.models import Office, Practice, User
 from offices.tenancy import acting_for
+from tests.connected import ORGANISATION, connect_xero
 from tests.factories import make_client, make_invoice, make_member, make_office, make_setting
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ORGANISATION = "Harbour Architects Ltd"
 # Only ends a broken test; nothing is proven by it.
 PATIENCE = 30.0
 
@@ -192,29 +189,14 @@ def firm(practice: Practice, xero: XeroStandIn) -> Iterator[Firm]:
 
 def connect(practice: Practice, xero: XeroStandIn, user: User, name: str = "Xero") -> Firm:
     """An interface with codes as Xero lists them, and an office that uses it."""
+    interface = connect_xero(practice, xero, user, name=name)
     with acting_for(practice.pk):
-        interface = create_interface(package_key="xero", name=name)
-        interface.preferences["delivery_status"] = "AUTHORISED"
-        interface.company_file_id = xero.organisation(ORGANISATION).tenant_id
-        interface.company_file_name = ORGANISATION
-        interface.state = AccountingInterface.State.CONNECTED
-        interface.save()
-        store_tokens(interface.pk, xero.issue_tokens(), user)
-    refresh_codes(practice_id=practice.pk, interface_id=interface.pk)
-    with acting_for(practice.pk):
-        interface.refresh_from_db()
-        interface.revenue_account = AccountCode.objects.get(interface=interface, code="200")
-        interface.disbursement_account = AccountCode.objects.get(interface=interface, code="210")
-        interface.revenue_tax = TaxCode.objects.get(interface=interface, code="OUTPUT2")
-        interface.tax_free_tax = TaxCode.objects.get(interface=interface, code="ZERORATED")
-        interface.save()
-        setting = make_setting(interface)
         return Firm(
             practice=practice,
             user=user,
             xero=xero,
             interface=interface,
-            office=make_office(setting),
+            office=make_office(make_setting(interface)),
             client=make_client("Harbour View Trust"),
             database=str(
                 connection.settings_dict["NAME"]
