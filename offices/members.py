@@ -10,7 +10,7 @@ from django.db import transaction
 from offices.accounts import forget_app
 from offices.audit import record
 from offices.models import Membership, Role, User
-from offices.people import generate_password, require_admin
+from offices.people import give_password, require_admin
 from offices.tenancy import acting_for
 
 
@@ -61,7 +61,7 @@ def new_password(*, member: Membership, actor: User | None, address: str | None 
     """A generated password in place of the member's own, which ends their sessions."""
     require_admin(member.practice, actor, "make a new password")
     _require_only_here(member, actor)
-    password = _give_password(member.user)
+    password = give_password(member.user)
     _record(member, "member.password_reset", actor, address)
     return password
 
@@ -89,19 +89,12 @@ def reset_account(*, email: str, with_app: bool = False) -> str:
     user = User.objects.select_for_update().filter(email=email.strip().lower()).first()
     if user is None:
         raise ValidationError(f"There is no account of {email}.")
-    password = _give_password(user)
+    password = give_password(user)
     forgotten = with_app and forget_app(user)
     for member in user.memberships.select_related("practice", "user"):
         _record(member, "member.password_reset", None, None)
         if forgotten:
             _record(member, "member.app_forgotten", None, None)
-    return password
-
-
-def _give_password(user: User) -> str:
-    password = generate_password(user.email)
-    user.set_password(password)
-    user.save(update_fields=["password"])
     return password
 
 

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
+from offices.accounts import forget_app
 from offices.audit import record
 from offices.models import (
     RESERVED_SLUGS,
@@ -89,8 +90,10 @@ def add_member(
 ) -> NewMember:
     """Take a person in; one who is new gets an account, with a generated password if none is given.
 
-    The password of somebody who has an account is left as it is. No actor means Abtrac, at the
-    shell; anybody else must be an admin, so not support: who it took in would outlive its grant.
+    No actor means Abtrac, at the shell, which leaves the password of somebody who has an account
+    as it is. Anybody else must be an admin, so not support: who it took in would outlive its grant.
+    An admin takes in nobody who has an account elsewhere: somebody else made it, and may know how
+    to log in to it. An account that belongs nowhere any more starts anew.
     """
     require_admin(practice, actor, "add people")
     user, given = _known_or_new(email=email, password=password)
@@ -98,6 +101,8 @@ def add_member(
         raise ValidationError("Support people work under a support grant, not as members.")
     if Membership.objects.filter(practice=practice, user=user).exists():
         raise ValidationError(f"{user.email} is a member of {practice} already.")
+    if actor and not given:
+        given = _start_anew(user, practice)
     membership = Membership.objects.create(practice=practice, user=user, role=role)
     with acting_for(practice.pk):
         record(
@@ -130,6 +135,24 @@ def _known_or_new(*, email: str, password: str) -> tuple[User, str]:
     password = password or generate_password(email)
     validate_password(password, User(email=email))
     return User.objects.create_user(email, password), password
+
+
+def _start_anew(user: User, practice: Practice) -> str:
+    if user.is_superuser or user.memberships.exists():
+        raise ValidationError(
+            f"{user.email} has an account that opens something else than {practice}. Nobody was"
+            " added. Ask Abtrac's support to add them: it makes sure that the account is theirs."
+        )
+    forget_app(user)
+    return give_password(user)
+
+
+def give_password(user: User) -> str:
+    """A generated password in place of the person's own, which ends their sessions."""
+    password = generate_password(user.email)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    return password
 
 
 def generate_password(email: str) -> str:

@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from offices import people, selectors
+from offices.accounts import has_totp
 from offices.models import (
     RESERVED_SLUGS,
     AuditEntry,
@@ -20,6 +22,7 @@ from offices.models import (
     User,
 )
 from offices.tenancy import acting_for
+from tests import factories
 from tests.factories import make_member, make_practice, make_user
 from tests.offices.conftest import let_in
 
@@ -99,6 +102,32 @@ def test_a_member_who_has_an_account_keeps_its_password(practice: Practice) -> N
     assert not known.check_password(PASSWORD)
     with pytest.raises(ValidationError, match=r"is a member of .* already"):
         people.add_member(practice=practice, email=known.email, role=Role.ADMIN)
+
+
+def test_an_admin_takes_in_nobody_whose_account_opens_another_practice(
+    practice: Practice, admin: User
+) -> None:
+    """Whoever made the account there was shown its password, and may have set up its app."""
+    elsewhere = make_member(make_practice("Ridge"), Role.VIEWER)
+    owner = make_user("owner@abtrac.example", is_superuser=True)
+    for user in (elsewhere, owner):
+        with pytest.raises(ValidationError, match=r"Nobody was added\. Ask Abtrac's support"):
+            people.add_member(practice=practice, email=user.email, role=Role.ADMIN, actor=admin)
+        user.refresh_from_db()
+        assert user.check_password(factories.PASSWORD)
+        assert not practice.memberships.filter(user=user).exists()
+
+
+def test_an_account_that_belongs_nowhere_any_more_starts_anew(
+    practice: Practice, admin: User
+) -> None:
+    left = make_user("bo@harbour.example")
+    TOTP.activate(left, generate_totp_secret())
+    added = people.add_member(practice=practice, email=left.email, role=Role.VIEWER, actor=admin)
+    left.refresh_from_db()
+    assert added.membership.user == left
+    assert left.check_password(added.password)
+    assert not has_totp(left)
 
 
 def test_the_record_names_who_took_a_member_in_and_never_a_password(practice: Practice) -> None:

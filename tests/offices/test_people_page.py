@@ -61,17 +61,17 @@ def test_a_new_person_gets_a_password_that_is_shown_once(
     assert found[1] not in again
 
 
-def test_somebody_with_an_account_gets_the_membership_alone(
+def test_somebody_whose_account_opens_another_practice_is_left_to_abtrac(
     practice: Practice, admin: User, logged_in: LogIn
 ) -> None:
     rae = make_member(make_practice("Ridge"), Role.VIEWER, "rae@ridge.example")
     sent = {"email": rae.email, "role": "accounts", "password": "planted", "is_support": "on"}
     page = told(logged_in(admin).post(at("people", practice), sent))
-    assert "the\n  password they have already" in page
+    assert "Nobody was added. Ask Abtrac's support to add them" in page
     assert not SECRET.search(page)
     rae.refresh_from_db()
     assert rae.check_password(PASSWORD)
-    assert rae.memberships.count() == 2
+    assert rae.memberships.count() == 1
 
 
 @pytest.mark.parametrize(
