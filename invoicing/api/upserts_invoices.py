@@ -73,7 +73,12 @@ def store_invoices(given: Sequence[Given], problems: Sequence[Problem]) -> Tally
     """Store invoices and their lines, each whole. Committed ones may be repeated, not changed."""
     known = _locked(given)
     named = _named(given)
-    faults = [*problems, *_strangers(given, named), *_miscredits(given, named)]
+    faults = [
+        *problems,
+        *_strangers(given, named),
+        *_miscredits(given, named),
+        *_still_credited(given, known),
+    ]
     broken = {one.path.split(".")[0] for one in faults}
     ready = {one.path: _ready(one, named) for one in given if one.path not in broken}
     _compare(ready.values(), known)
@@ -158,6 +163,31 @@ def _miscredits(given: Sequence[Given], named: Named) -> Iterator[Problem]:
                 message=f"“{credited}” is no invoice with a positive total: there is nothing to"
                 " credit.",
             )
+
+
+def _still_credited(given: Sequence[Given], known: Mapping[str, Invoice]) -> Iterator[Problem]:
+    """Invoices that would have nothing left to credit, while credit notes sent before name them."""
+    emptied = {
+        one.names("abtrac_id"): one
+        for one in given
+        if one.values is not None and one.values["total"] <= 0 and one.names("abtrac_id") in known
+    }
+    if not emptied:
+        return
+    # Those sent again in this call say themselves what they credit now.
+    credit_notes = (
+        Invoice.objects.filter(credits__in=[known[name].pk for name in emptied])
+        .exclude(abtrac_id__in=[one.names("abtrac_id") for one in given])
+        .order_by("number", "pk")
+        .values_list("credits__abtrac_id", "number")
+    )
+    for name, number in credit_notes:
+        yield Problem(
+            path=f"{emptied[name].path}.total",
+            code="credited",
+            message=f"Credit note {number} credits this invoice, so its total stays positive."
+            " Send the credit note without it first, or in the same call.",
+        )
 
 
 def _ready(one: Given, named: Named) -> Ready:

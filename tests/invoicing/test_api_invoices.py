@@ -325,6 +325,18 @@ def test_a_credit_note_without_an_original_is_taken(abtrac: Abtrac) -> None:
     assert stored(abtrac, "N1").is_credit_note
 
 
+def test_what_is_credited_stays_an_invoice(abtrac: Abtrac) -> None:
+    abtrac.put("invoices", invoice("I1", "100.00"), invoice("N1", "-10.00", credits="I1"))
+    for total in ("0.00", "-100.00"):
+        answer = abtrac.put("invoices", invoice("I1", total))
+        assert problems(answer) == {"rows[0].total": "credited"}
+        assert "credits this invoice, so its total stays positive" in answer.content.decode()
+    assert stored(abtrac, "I1").total == Decimal(115)
+    # Let go in the same call, it may be anything.
+    answer = abtrac.put("invoices", invoice("I1", "-100.00"), invoice("N1", "-10.00"))
+    assert answer.status_code == 200, answer.content
+
+
 def test_a_credit_note_credits_an_invoice_and_nothing_else(abtrac: Abtrac) -> None:
     abtrac.put("invoices", invoice("N1", "-100.00"))
     answer = abtrac.put(
