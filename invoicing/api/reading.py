@@ -23,6 +23,8 @@ from invoicing.api.rows import (
 )
 
 MOST = settings.API_MAX_ROWS
+# Ids are looked up as the rows read them, so that none is taken in and then not found.
+ID = Text(max_length=40, optional=True)
 
 
 class InvoiceSettingRows(Row):
@@ -102,10 +104,10 @@ def read_ids(body: Any) -> list[str]:
 def name_in(raw: Any, field: str) -> str:
     """The id in that field, or nothing where there is none that could be one."""
     value = raw.get(field) if isinstance(raw, Mapping) else None
-    if not isinstance(value, str) or not value.isprintable():
+    try:
+        return str(ID.run_validation(value))
+    except ValidationError:
         return ""
-    value = value.strip()
-    return value if len(value) <= 40 else ""
 
 
 def _list_in(fields: Row, body: Any, name: str) -> list[Any]:

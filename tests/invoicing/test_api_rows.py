@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from invoicing.models import Client, InvoiceSetting, Job, OfficeInvoicing
+from invoicing.models import Client, Invoice, InvoiceSetting, Job, OfficeInvoicing
 from offices.models import Office
 from offices.tenancy import acting_for
 from tests.factories import make_interface
@@ -184,6 +184,44 @@ def test_what_is_no_single_email_address_is_told_as_that(abtrac: Abtrac, email: 
             "message": "Give one e-mail address, such as accounts@firm.example.",
         }
     ]
+
+
+# A blank that keeps two words together is taken in an ID, as any other blank is.
+ODD = "A\u00a0B"
+
+
+@pytest.mark.parametrize(
+    ("path", "row", "field"),
+    [
+        ("offices", office(invoice_setting=ODD), "invoice_setting"),
+        ("jobs", job(client=ODD), "client"),
+        ("invoices", invoice(office=ODD), "office"),
+        ("invoices", invoice(client=ODD), "client"),
+        ("invoices", invoice(invoice_setting=ODD), "invoice_setting"),
+        ("invoices", invoice(job=ODD), "job"),
+        ("invoices", invoice(lines=[line(job=ODD)]), "lines[0].job"),
+    ],
+)
+def test_an_unusual_id_never_sent_is_refused_like_any_other(
+    abtrac: Abtrac, path: str, row: Row, field: str
+) -> None:
+    answer = abtrac.put(path, row)
+    assert list(problems(answer)) == [f"rows[0].{field}"]
+
+
+def test_an_unusual_id_is_found_again(abtrac: Abtrac) -> None:
+    abtrac.put("clients", client(ODD))
+    abtrac.put("jobs", job(ODD, client=ODD))
+    answer = abtrac.put("invoices", invoice(client=ODD, job=ODD, lines=[line(job=ODD)]))
+    assert answer.status_code == 200, answer.content
+    [found] = rows_of(abtrac, Job, abtrac_id=ODD)
+    [stored] = rows_of(abtrac, Invoice)
+    assert stored.job_id == found.pk
+
+
+def test_an_unusual_id_that_stands_twice_is_told(abtrac: Abtrac) -> None:
+    answer = abtrac.put("clients", client(ODD, name="One"), client(ODD, name="Two"))
+    assert set(problems(answer).values()) == {"duplicate_id"}
 
 
 def test_a_job_of_a_client_never_sent_is_refused(abtrac: Abtrac) -> None:
