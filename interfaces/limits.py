@@ -5,6 +5,7 @@ A bucket holds as many tokens as the limit allows calls. A token that is taken c
 limit, a practice's few calls of the day go out at once, and a long queue uses the limit in full.
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +15,13 @@ from functools import cache
 
 import redis
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from connectors.base.errors import RetryLater
 from connectors.base.protocol import Package, RateLimit, Scope
 from interfaces.models import RateBucket
+
+log = logging.getLogger("interfaces.limits")
 
 # Into how many slots a limit's time is divided; a slot's tokens come back together.
 SLOTS = 60
@@ -139,10 +142,16 @@ class SharedLimiter:
             waited += wait
 
     def observe(self, remaining: Mapping[str, int]) -> None:
-        """Lower the buckets named to what the package says is left; never raise them."""
-        for bucket in self._buckets:
-            if bucket.name in remaining:
-                self._store.lower(bucket, max(0, remaining[bucket.name]))
+        """Lower the buckets named to what the package says is left; never raise them.
+
+        A count that cannot be reached is only logged: the answer it came with must not be lost.
+        """
+        try:
+            for bucket in self._buckets:
+                if bucket.name in remaining:
+                    self._store.lower(bucket, max(0, remaining[bucket.name]))
+        except (RetryLater, DatabaseError) as error:
+            log.warning("calls left not noted package=%s error=%s", self._label, error)
 
 
 class _Rows:

@@ -165,10 +165,13 @@ class Http:
         for pause in (*READ_PAUSES, None):
             self._connection.limiter.acquire()
             try:
-                return self._send(self._prepared(request, token))
+                answer = self._send(self._prepared(request, token))
             except _Failure as failure:
                 if pause is None or not failure.quick:
                     raise self._unreached(failure) from None
+            else:
+                self._observe(answer)
+                return answer
             time.sleep(pause)
         raise AssertionError("The last attempt answers or raises.")
 
@@ -198,6 +201,8 @@ class Http:
                 raise self._unknown() from None
             raise self._unreached(failure) from None
         recorder.after_write(WireAnswer(status=answer.status, body=answer.body))
+        # Only now: nothing that goes wrong with the counting may hide what was answered.
+        self._observe(answer)
         return answer
 
     def _with_token(self, call: Callable[[str], Answer]) -> Answer:
@@ -252,7 +257,6 @@ class Http:
         with response:
             body = self._body(prepared, response, deadline)
         self._log(prepared, str(response.status_code))
-        self._observe(response.headers)
         return Answer(
             path=prepared.path_url.partition("?")[0],
             status=response.status_code,
@@ -284,11 +288,11 @@ class Http:
             reason, sent=True, status=response.status_code, body=bytes(body[:LARGEST_ANSWER])
         )
 
-    def _observe(self, headers: Mapping[str, str]) -> None:
+    def _observe(self, answer: Answer) -> None:
         left = {
-            limit: int(headers[header])
+            limit: int(answer.headers[header])
             for header, limit in self._remaining.items()
-            if headers.get(header, "").isdecimal()
+            if answer.headers.get(header, "").isdecimal()
         }
         if left:
             self._connection.limiter.observe(left)

@@ -140,7 +140,10 @@ class Limiter(Protocol):
         """Return when one call may be made. Raises RetryLater when that is not soon."""
 
     def observe(self, remaining: Mapping[str, int]) -> None:
-        """Lower the buckets named to what the package says is left."""
+        """Lower the buckets named to what the package says is left. Never raises.
+
+        It comes after an answer, which counts whether or not this can be written down.
+        """
 
 
 class Recorder(Protocol):

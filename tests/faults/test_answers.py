@@ -5,11 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.db import connection
 
 from connectors.base.errors import NeedsReconnect
 from connectors.base.standin import Answer, Drop, Hold, Truncate
 from connectors.xero.standin import XeroStandIn
+from interfaces import limits
 from interfaces.connections import regain
 from interfaces.credentials import StoredTokens, store_tokens
 from interfaces.models import AccountingInterface, Credential
@@ -53,6 +55,29 @@ def test_an_answer_later_than_we_wait_is_adopted(
     known.work(turns=2)
     known.check(invoice)
     assert known.moves(known.of(invoice)) == ["queued", "claimed", "sending", "unknown", "sent"]
+    assert writes(xero) == 1
+
+
+class RedisThatGoes:
+    """A Redis in which there is always a token, and which is away when the answer comes."""
+
+    def eval(self, script: str, *_: Any) -> bytes:
+        if script == limits.LOWER.replace("COUNTED", str(limits.COUNTED)):
+            raise redis.ConnectionError("Connection refused")
+        return b"0.000000"
+
+
+def test_a_redis_that_goes_away_while_a_write_is_answered_changes_nothing(
+    known: Firm, xero: XeroStandIn, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 19: what Xero has is never said to be "surely not sent", or it would go twice."""
+    settings.EMBEDDED = False
+    monkeypatch.setattr(limits, "client", RedisThatGoes)
+    invoice = known.invoice()
+    known.upload(invoice)
+    known.work()
+    known.check(invoice)
+    assert known.moves(known.of(invoice)) == ["queued", "claimed", "sending", "sent"]
     assert writes(xero) == 1
 
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 import redis
 import time_machine
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from redis.backoff import NoBackoff
@@ -265,20 +265,39 @@ def test_a_bucket_in_redis_is_forgotten_once_it_is_full(settings: Any) -> None:
     assert 60 < int(limits.client().ttl(key)) <= 63
 
 
-def test_an_unreachable_redis_holds_calls_back_and_says_so(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Buckets in a Redis that is not there."""
     settings.EMBEDDED = False
     at_once = Retry(NoBackoff(), 0)
     nowhere = redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=1, retry=at_once)
     monkeypatch.setattr(limits, "client", lambda: nowhere)
-    one = limiter(package_of(rate(60, MINUTE)))
-    for ask in (one.acquire, lambda: one.observe({"60 in 0:01:00": 1})):
-        with pytest.raises(RetryLater, match="cannot be reached") as refused:
-            ask()
-        assert refused.value.congested
-        assert refused.value.after == timedelta(seconds=5)
-        assert refused.value.__suppress_context__
+
+
+def test_an_unreachable_redis_holds_calls_back_and_says_so(no_redis: None) -> None:
+    with pytest.raises(RetryLater, match="cannot be reached") as refused:
+        limiter(package_of(rate(60, MINUTE))).acquire()
+    assert refused.value.congested
+    assert refused.value.after == timedelta(seconds=5)
+    assert refused.value.__suppress_context__
+
+
+def test_what_is_left_is_noted_or_logged_and_never_in_the_way_of_an_answer(
+    no_redis: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    limiter(package_of(rate(60, MINUTE, name="minute"))).observe({"minute": 1})
+    assert "calls left not noted package=Ledger" in caplog.text
+
+
+def test_a_database_that_is_away_is_not_in_the_way_of_an_answer_either(
+    rows: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_: Any) -> None:
+        raise OperationalError("the database is locked")
+
+    monkeypatch.setattr(limits, "_locked", away)
+    limiter(package_of(rate(60, MINUTE, name="minute"))).observe({"minute": 1})
+    assert "calls left not noted package=Ledger" in caplog.text
 
 
 def test_a_call_costs_as_many_queries_for_four_limits_as_for_one(rows: None) -> None:

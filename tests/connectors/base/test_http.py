@@ -57,6 +57,7 @@ class Diary:
         self._note("limiter")
 
     def observe(self, remaining: Mapping[str, int]) -> None:
+        self._note("left")
         self.remaining.append(remaining)
 
     def before_write(self, request: WireRequest) -> None:
@@ -174,6 +175,14 @@ def test_the_recorder_is_told_last_before_and_first_after(http_to: Any, diary: D
     with RawServer(watch) as server:
         write(http_to(server.url))
     assert diary.events == ["token", "limiter", "before", "socket", "after"]
+
+
+def test_how_many_calls_are_left_is_noted_only_after_the_answer_is_kept(
+    http_to: Any, diary: Diary
+) -> None:
+    with RawServer(answer(headers={"X-Left": "12"})) as server:
+        write(http_to(server.url, remaining={"X-Left": "minute"}))
+    assert diary.events == ["token", "limiter", "before", "after", "left"]
 
 
 def test_the_recorder_is_told_what_is_on_the_wire(http_to: Any, diary: Diary) -> None:
