@@ -4,6 +4,7 @@ Nothing raised or logged here holds a header, a token or a body.
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -41,6 +42,8 @@ LONGEST_WAIT = timedelta(days=1)
 READ_PAUSES = (0.1, 0.4)
 # How long a body may still arrive after the time an answer as a whole may take.
 BODY_GRACE = 10.0
+# JSON can spell what is no text: half of a pair, as of an emoji that was cut, and NUL.
+NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class Unreadable(ValueError):
@@ -57,11 +60,14 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON, amounts as Decimal. Raises Unreadable."""
+        """The body as JSON, amounts as Decimal, texts as any database holds them.
+
+        Raises Unreadable.
+        """
         if "json" not in self.headers.get("Content-Type", "").lower():
             raise Unreadable("not JSON by its content type")
         try:
-            return simplejson.loads(self.body.decode("utf-8-sig"), use_decimal=True)
+            return _storable(simplejson.loads(self.body.decode("utf-8-sig"), use_decimal=True))
         except (ValueError, RecursionError):
             raise Unreadable("not JSON") from None
 
@@ -380,6 +386,17 @@ def _dump(body: Any) -> bytes:
             body, use_decimal=True, allow_nan=False, ensure_ascii=False, separators=(",", ":")
         ).encode()
     )
+
+
+def _storable(read: Any) -> Any:
+    """What was read, with a replacement character for each that no database takes as text."""
+    if isinstance(read, str):
+        return NO_TEXT.sub("\ufffd", read)
+    if isinstance(read, list):
+        return [_storable(one) for one in read]
+    if isinstance(read, dict):
+        return {_storable(name): _storable(one) for name, one in read.items()}
+    return read
 
 
 def _text(param: Any) -> str:

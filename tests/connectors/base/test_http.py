@@ -378,6 +378,16 @@ def test_amounts_are_decimal_and_counts_are_whole(http_to: Any) -> None:
     assert isinstance(read["count"], int)
 
 
+def test_texts_hold_nothing_that_a_database_cannot(http_to: Any) -> None:
+    body = rb'{"a\u0000b": ["cut \ud83d", {"c": "\udc00\u0000"}], "whole": "\ud83d\ude00 \\u0000"}'
+    with RawServer(answer(body=body)) as server:
+        read = http_to(server.url).read("/sales")
+    assert read == {
+        "a\ufffdb": ["cut \ufffd", {"c": "\ufffd\ufffd"}],
+        "whole": "\U0001f600 \\u0000",
+    }
+
+
 def test_a_query_is_written_so_that_no_server_misreads_it(http_to: Any) -> None:
     with RawServer(answer()) as server:
         http_to(server.url).read("/sales", where='Name=="A & B+C"', archived=True)
