@@ -108,38 +108,49 @@ class Calls:
         counts: bool,
     ) -> None:
         """Back into the queue, unless an earlier call of the same step was accepted after all."""
-        if any(one.state == State.UNKNOWN for one in uploads):
-            with acting_for(self.held.practice_id):
-                lanes.keep(self.held)
-                outcomes.look_again(uploads, reason=str(error), after=after)
-        elif self._recorder.accepted:
-            self._unknown(uploads, str(error))
-        else:
-            with acting_for(self.held.practice_id):
-                lanes.keep(self.held)
-                outcomes.postpone(
-                    uploads, held=self.held, reason=str(error), after=after, counts=counts
-                )
+        reason = str(error)
+
+        def put_back(some: Sequence[Upload]) -> None:
+            if self._recorder.accepted:
+                outcomes.unknown(some, reason=reason, held=self.held)
+            else:
+                outcomes.postpone(some, held=self.held, reason=reason, after=after, counts=counts)
+
+        self._failed(uploads, reason, put_back, after=after)
 
     def _unknown(self, uploads: Sequence[Upload], reason: str) -> None:
-        with acting_for(self.held.practice_id):
-            lanes.keep(self.held)
-            if any(one.state == State.UNKNOWN for one in uploads):
-                outcomes.look_again(uploads, reason=reason)
-            else:
-                outcomes.unknown(uploads, reason=reason, held=self.held)
+        self._failed(
+            uploads, reason, lambda some: outcomes.unknown(some, reason=reason, held=self.held)
+        )
 
     def _refused(self, uploads: Sequence[Upload], error: Rejected) -> None:
         """The call as a whole was refused: several documents go again, each by itself."""
+        reason = str(error)
+
+        def refuse(some: Sequence[Upload]) -> None:
+            if len(uploads) == 1:
+                said = {uploads[0].document["key"]: error}
+                outcomes.record(some, said, held=self.held)
+            else:
+                outcomes.send_alone(some, reason=reason, held=self.held)
+
+        self._failed(uploads, reason, refuse)
+
+    def _failed(
+        self,
+        uploads: Sequence[Upload],
+        reason: str,
+        write: Callable[[Sequence[Upload]], None],
+        *,
+        after: timedelta | None = None,
+    ) -> None:
+        """Write down a call that failed. What was looked for by it is looked for again."""
         with acting_for(self.held.practice_id):
             lanes.keep(self.held)
             if any(one.state == State.UNKNOWN for one in uploads):
-                outcomes.look_again(uploads, reason=str(error))
-            elif len(uploads) == 1:
-                said = {uploads[0].document["key"]: error}
-                outcomes.record(uploads, said, held=self.held)
+                outcomes.look_again(uploads, reason=reason, after=after)
             else:
-                outcomes.send_alone(uploads, reason=str(error), held=self.held)
+                write(uploads)
 
     def _our_fault(self, uploads: Sequence[Upload]) -> None:
         with acting_for(self.held.practice_id):
