@@ -157,11 +157,6 @@ def _open(held: Held, lane: Lane) -> None:
     log.warning("breaker open interface=%s seconds=%s", held.interface_id, seconds)
 
 
-def is_open(interface_id: int) -> bool:
-    """Whether the breaker keeps documents back right now."""
-    return Lane.objects.filter(interface_id=interface_id, open_until__gt=clock.now()).exists()
-
-
 def waits_until(interface_id: int) -> datetime | None:
     """The time before which nothing is sent: the package's wish or the breaker's; None for now."""
     lane = Lane.objects.get(interface_id=interface_id)
