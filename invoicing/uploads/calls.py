@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from copy import copy
 from datetime import timedelta
 from enum import Enum, auto
 from typing import TypeVar
 
-from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError
 
 from connectors.base.errors import NeedsReconnect, OutcomeUnknown, Rejected, RetryLater
 from interfaces import clock, lanes
@@ -21,6 +22,9 @@ log = logging.getLogger("invoicing.uploads")
 
 T = TypeVar("T")
 
+# Somebody else's lane by now, or no way to write down what happened: the lease ends, and whoever
+# holds the lane next recovers. Anything else would only go wrong for the next holder again.
+GONE = (LostLane, OperationalError, InterfaceError)
 # Where the package asks for patience without saying how much.
 CONGESTED = timedelta(seconds=60)
 
@@ -52,8 +56,7 @@ class Calls:
         self.said = Said.WAIT
         try:
             answer = call()
-        except (LostLane, DatabaseError):
-            # Somebody else's lane by now, or no way to write down what happened: the lease ends.
+        except GONE:
             raise
         except NeedsReconnect as error:
             self._not_executed(uploads, error, after=timedelta(0), counts=False)
@@ -82,19 +85,44 @@ class Calls:
         try:
             with acting_for(self.held.practice_id):
                 return make()
-        except DatabaseError:
+        except GONE:
             raise
         except Exception:
             log.exception("our fault interface=%s", self.held.interface_id)
             self._our_fault(uploads)
             return None
 
+    def write_down(
+        self, uploads: Sequence[Upload], write: Callable[[Sequence[Upload]], None]
+    ) -> None:
+        """Write down what the package said of them, as holder of the lane.
+
+        What cannot be written is our fault and a person's from here on; of several only the one
+        it is in. Never does it stop the lane, nor go back into the queue as if it had not been
+        sent. Raises LostLane, and what says that the database is away.
+        """
+        untouched = [copy(one) for one in uploads]
+        try:
+            with acting_for(self.held.practice_id):
+                lanes.keep(self.held)
+                write(uploads)
+        except GONE:
+            raise
+        except Exception as error:
+            # What came before it may be a refusal, with texts that no log should hold.
+            error.__suppress_context__ = True
+            log.exception("our fault interface=%s", self.held.interface_id)
+            if len(untouched) == 1:
+                self._our_fault(untouched)
+                return
+            for one in untouched:
+                self.write_down([one], write)
+
     def _later(self, uploads: Sequence[Upload], error: RetryLater) -> None:
         if error.congested:
-            with acting_for(self.held.practice_id):
-                until = clock.now() + (error.after or CONGESTED)
-                lanes.hold(self.held, until=until, reason=str(error))
-            self._not_executed(uploads, error, after=error.after or CONGESTED, counts=False)
+            self._not_executed(
+                uploads, error, after=error.after or CONGESTED, counts=False, hold=True
+            )
             return
         self._health(healthy=False)
         self._not_executed(uploads, error, after=error.after or None, counts=True)
@@ -106,6 +134,7 @@ class Calls:
         *,
         after: timedelta | None,
         counts: bool,
+        hold: bool = False,
     ) -> None:
         """Back into the queue, unless an earlier call of the same step was accepted after all."""
         reason = str(error)
@@ -116,7 +145,7 @@ class Calls:
             else:
                 outcomes.postpone(some, held=self.held, reason=reason, after=after, counts=counts)
 
-        self._failed(uploads, reason, put_back, after=after)
+        self._failed(uploads, reason, put_back, after=after, hold=hold)
 
     def _unknown(self, uploads: Sequence[Upload], reason: str) -> None:
         self._failed(
@@ -143,14 +172,20 @@ class Calls:
         write: Callable[[Sequence[Upload]], None],
         *,
         after: timedelta | None = None,
+        hold: bool = False,
     ) -> None:
         """Write down a call that failed. What was looked for by it is looked for again."""
-        with acting_for(self.held.practice_id):
-            lanes.keep(self.held)
-            if any(one.state == State.UNKNOWN for one in uploads):
-                outcomes.look_again(uploads, reason=reason, after=after)
+        looked = any(one.state == State.UNKNOWN for one in uploads)
+
+        def write_failure(some: Sequence[Upload]) -> None:
+            if hold and after is not None:
+                lanes.hold(self.held, until=clock.now() + after, reason=reason)
+            if looked:
+                outcomes.look_again(some, reason=reason, after=after)
             else:
-                write(uploads)
+                write(some)
+
+        self.write_down(uploads, write_failure)
 
     def _our_fault(self, uploads: Sequence[Upload]) -> None:
         with acting_for(self.held.practice_id):

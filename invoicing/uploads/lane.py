@@ -8,8 +8,9 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -198,9 +199,7 @@ class Turn:
                 said[one.document["key"]] = _not_added(one, interface)
         there = [one for one in uploads if one.document["key"] in said]
         if there:
-            with acting_for(self._held.practice_id):
-                lanes.keep(self._held)
-                outcomes.record(there, said, held=self._held)
+            self._calls.write_down(there, partial(self._record, said))
         return [one for one in uploads if one not in there]
 
     def _post(self, carrier: Carrier, uploads: list[Upload], built: Sequence[Any]) -> calls.Said:
@@ -214,11 +213,12 @@ class Turn:
         if answered is None:
             return self._calls.said
         by_key = dict(zip([one.key for one in documents], answered, strict=True))
-        with acting_for(self._held.practice_id):
-            lanes.keep(self._held)
-            outcomes.record(uploads, by_key, held=self._held)
+        self._calls.write_down(uploads, partial(self._record, by_key))
         killpoints.reach(killpoints.AFTER_RECORD)
         return calls.Said.ANSWERED
+
+    def _record(self, said: Mapping[Key, Outcome], uploads: Sequence[Upload]) -> None:
+        outcomes.record(uploads, said, held=self._held)
 
 
 def call_key(uploads: Sequence[Upload]) -> str:

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from connectors.base.documents import Key
 from connectors.base.protocol import Found, Package
-from interfaces import clock, lanes
+from interfaces import clock
 from invoicing.models import Upload
 from invoicing.uploads import outcomes, states, waiting
 from invoicing.uploads.calls import Calls, Said
@@ -31,9 +31,7 @@ def look_up_due(calls: Calls, connector: Any, *, most: int) -> Said:
     found = calls.ask(uploads, lambda: carrier.find(connector, built))
     if found is None:
         return calls.said
-    with acting_for(held.practice_id):
-        lanes.keep(held)
-        _settle(uploads, found)
+    calls.write_down(uploads, lambda some: _settle(some, found))
     return Said.ANSWERED
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from connectors.base.documents import Contact, Posted, SalesInvoice
@@ -14,7 +15,7 @@ from interfaces.connections import regain
 from interfaces.lanes import LostLane
 from interfaces.models import AccountingInterface, Lane
 from invoicing.models import ContactLink, InvoicePdf, Upload
-from invoicing.uploads import killpoints, lane, retry, states
+from invoicing.uploads import killpoints, lane, outcomes, retry, states
 from invoicing.uploads.states import MOVES, IllegalMove, State
 from offices.tenancy import acting_for
 from tests.factories import make_job
@@ -347,6 +348,97 @@ def test_a_mistake_of_ours_goes_to_a_person_and_stops_nobody_else(
         retry(upload_ids=[upload.pk], actor=known.user)
     known.work(turns=2)
     assert known.of(first).state == State.SENT
+
+
+# Half of an emoji can be written down nowhere, a NUL at least not in PostgreSQL.
+NOT_TEXT = ["cut in an emoji \ud83d", "a NUL \x00 inside"]
+
+
+@pytest.mark.parametrize("words", NOT_TEXT, ids=["half", "NUL"])
+def test_an_answer_that_cannot_be_written_down_is_a_persons_and_stops_nobody_else(
+    known: Desk, books: Books, words: str
+) -> None:
+    invoices = [known.invoice(number=f"A-{number}") for number in range(3)]
+    books.refusals["A-1"] = till.refused("No.", words=words)
+    known.upload(*invoices)
+    known.work(turns=2)
+    assert [known.of(one).state for one in (invoices[0], invoices[2])] == [State.SENT] * 2
+    upload = known.of(invoices[1])
+    if upload.state != State.REFUSED:
+        assert upload.state == State.NEEDS_PERSON
+        assert "our fault" in upload.reason
+    assert known.batch().finished_at is not None
+    assert known.lane().lease_until is None
+    # It was sent, so a retry asks first.
+    assert len(books.posts) == 1
+    books.add(books.posts[0][1])
+    if upload.state == State.NEEDS_PERSON:
+        with acting_for(known.practice.pk):
+            retry(upload_ids=[upload.pk], actor=known.user)
+        known.work()
+        assert known.of(invoices[1]).state == State.SENT
+        assert len(books.posts) == 1
+
+
+def test_a_refusal_of_the_whole_call_that_cannot_be_written_down_is_a_persons(
+    known: Desk, books: Books
+) -> None:
+    several, one = [known.invoice(), known.invoice()], known.invoice(number="A-1")
+    books.script = [till.failing(till.refused(NOT_TEXT[0]))] * 2
+    known.upload(*several)
+    known.work(turns=2)
+    assert {known.of(each).state for each in several} == {State.NEEDS_PERSON}
+    known.upload(one)
+    known.work(turns=2)
+    assert known.of(one).state == State.NEEDS_PERSON
+    assert len(books.posts) == 2
+
+
+@pytest.mark.parametrize("congested", [True, False])
+def test_trouble_that_cannot_be_written_down_is_a_persons_too(
+    known: Desk, books: Books, congested: bool
+) -> None:
+    books.script = [till.failing(RetryLater(NOT_TEXT[0], congested=congested))]
+    invoice, good = known.invoice(), known.invoice()
+    known.upload(invoice)
+    known.work(turns=2)
+    assert known.of(invoice).state == State.NEEDS_PERSON
+    known.upload(good)
+    known.work()
+    assert known.of(good).state == State.SENT
+
+
+def test_what_is_found_and_cannot_be_written_down_is_a_persons(known: Desk, books: Books) -> None:
+    invoice, good = known.invoice(), known.invoice()
+    known.upload(invoice, good)
+    books.script = [till.lose_answer]
+    known.work()
+    key = known.of(invoice).document["key"]
+    books.answers[key] = Posted(key=key, remote_id="till-1", number=NOT_TEXT[0])
+    known.work()
+    assert known.of(invoice).state == State.NEEDS_PERSON
+    assert known.of(good).state == State.SENT
+    assert len(books.posts) == 1
+
+
+def test_a_database_that_is_away_when_an_answer_is_written_down_leaves_it_to_the_next_holder(
+    known: Desk, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice = known.invoice()
+    known.upload(invoice)
+    with monkeypatch.context() as patch:
+
+        def away(*_: Any, **__: Any) -> None:
+            raise OperationalError("server closed the connection unexpectedly")
+
+        patch.setattr(outcomes, "record", away)
+        with pytest.raises(OperationalError):
+            known.work()
+    assert known.of(invoice).state == State.SENDING
+    Lane.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    known.work(turns=2)
+    assert known.of(invoice).state == State.SENT
+    assert len(books.copies) == 1
 
 
 def test_a_document_that_cannot_even_be_read_holds_up_nobody(known: Desk, books: Books) -> None:
