@@ -1,6 +1,6 @@
 """Opens the package's connector for an interface, with all that it may know of the world."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -34,9 +34,10 @@ def open_connector(
     practice_id: int,
     interface_id: int,
     recorder: Recorder | None = None,
+    before_call: Callable[[], None] | None = None,
     patience: float = 5.0,
 ) -> Iterator[Any]:
-    """The interface's connector, closed at the end.
+    """The interface's connector, closed at the end; `before_call` is told of every call.
 
     Raises NeedsReconnect, in words, when the interface is not connected; one that comes out of
     the calls made with it marks the consent as lost. Not for use inside `acting_for`: nobody
@@ -46,7 +47,9 @@ def open_connector(
         interface = AccountingInterface.objects.get(pk=interface_id)
     if not interface.is_connected:
         raise NeedsReconnect(why_not(interface))
-    with _opened(interface, recorder=recorder, patience=patience) as connector:
+    with _opened(
+        interface, recorder=recorder, before_call=before_call, patience=patience
+    ) as connector:
         yield connector
 
 
@@ -62,13 +65,11 @@ def open_for_choosing(*, practice_id: int, interface_id: int) -> Iterator[Any]:
 
 
 @contextmanager
-def _opened(
-    interface: AccountingInterface, *, recorder: Recorder | None = None, patience: float = 5.0
-) -> Iterator[Any]:
+def _opened(interface: AccountingInterface, **options: Any) -> Iterator[Any]:
     """The connector with the stored tokens; losing the consent on the way is marked."""
     tokens = StoredTokens(interface.practice_id, interface.pk)
     try:
-        opened = open_with(interface, tokens=tokens, recorder=recorder, patience=patience)
+        opened = open_with(interface, tokens=tokens, **options)
         with closing(opened) as connector:
             yield connector
     except NeedsReconnect as error:
@@ -83,6 +84,7 @@ def open_with(
     *,
     tokens: TokenSource,
     recorder: Recorder | None = None,
+    before_call: Callable[[], None] | None = None,
     patience: float = 5.0,
 ) -> Any:
     """A connector with the tokens given, whatever the interface's state; the caller closes it."""
@@ -96,7 +98,9 @@ def open_with(
             tokens=tokens,
             settings=settings_for(interface),
             facts=interface.facts,
-            limiter=SharedLimiter(interface.practice_id, interface.pk, package, patience),
+            limiter=SharedLimiter(
+                interface.practice_id, interface.pk, package, patience, before_call=before_call
+            ),
             recorder=recorder or Unrecorded(),
             limits=limits_of(package),
         )

@@ -115,6 +115,7 @@ class SharedLimiter:
         package: Package,
         patience: float,
         *,
+        before_call: Callable[[], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._buckets = [
@@ -123,11 +124,14 @@ class SharedLimiter:
         ]
         self._label = package.label
         self._patience = patience
+        self._before_call = before_call
         self._sleep = sleep
         self._store: _Rows | _Redis = _Rows() if settings.EMBEDDED else _Redis()
 
     def acquire(self) -> None:
         """Take one call from every bucket, or from none and wait. Raises RetryLater."""
+        if self._before_call:
+            self._before_call()
         if not self._buckets:
             return
         waited = 0.0

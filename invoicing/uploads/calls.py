@@ -52,7 +52,7 @@ class Calls:
         Each upload is then where its state and the failure put it: back in the queue when surely
         nothing was written, unknown when something may have been.
         """
-        lanes.keep(self.held)
+        self._recorder.begin()
         self.said = Said.WAIT
         try:
             answer = call()

@@ -99,7 +99,10 @@ def _work(held: Held) -> None:
             return
     try:
         with open_connector(
-            practice_id=held.practice_id, interface_id=held.interface_id, recorder=recorder
+            practice_id=held.practice_id,
+            interface_id=held.interface_id,
+            recorder=recorder,
+            before_call=recorder.before_call,
         ) as connector:
             turn = Turn(held=held, connector=connector, recorder=recorder)
             while time.monotonic() < ends and not stopping.is_set() and turn.step():

@@ -1,6 +1,7 @@
 """Commits what is about to leave before it leaves, and keeps what came back."""
 
 import hashlib
+import time
 from collections.abc import Sequence
 
 from connectors.base.protocol import WireAnswer, WireRequest
@@ -13,6 +14,8 @@ from offices.tenancy import acting_for
 
 # More of an answer than this helps nobody.
 LONGEST_ANSWER = 1_000_000
+# After so many seconds a call lengthens the lease anew: it may take nearly all of one.
+LEASE_KEPT = 5.0
 
 
 class LaneRecorder:
@@ -26,7 +29,19 @@ class LaneRecorder:
         self._held = held
         self._uploads: Sequence[Upload] = ()
         self._exchange_id = 0
+        self._kept_at = time.monotonic()
         self.accepted = False
+
+    def begin(self) -> None:
+        """A step begins: however many calls it makes, none of them outlives the lease."""
+        lanes.keep(self._held)
+        self._kept_at = time.monotonic()
+
+    def before_call(self) -> None:
+        """One of the step's calls is about to be made. Raises LostLane."""
+        if time.monotonic() - self._kept_at > LEASE_KEPT:
+            lanes.keep(self._held)
+            self._kept_at = time.monotonic()
 
     def carry(self, uploads: Sequence[Upload]) -> None:
         """The writes that follow are for these uploads."""

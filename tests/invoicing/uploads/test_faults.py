@@ -638,6 +638,36 @@ def test_a_late_worker_changes_nothing_and_sends_nothing(
     assert known.moves(row)[-1] == "sent"
 
 
+def test_a_step_of_many_slow_calls_never_outlives_its_lease(
+    desk: Desk, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call takes no longer than it may; all of them together take longer than the lease."""
+    invoice = desk.invoice()
+    desk.upload(invoice)
+    passed, others = [0.0], []
+    monkeypatch.setattr("time.monotonic", lambda: passed[0])
+
+    def forty_seconds_pass() -> None:
+        passed[0] += 40
+        row = desk.lane()
+        assert row.lease_until is not None
+        Lane.objects.update(lease_until=row.lease_until - timedelta(seconds=40))
+        others.append(
+            lanes.take(
+                practice_id=desk.practice.pk,
+                interface_id=desk.interface.pk,
+                package=till.PACKAGE,
+                owner="another",
+            )
+        )
+
+    books.calls_to_find, books.during_call = lambda documents: 5, forty_seconds_pass
+    desk.work(turns=2)
+    assert others == [None] * 5
+    assert desk.of(invoice).state == State.SENT
+    assert len(books.copies) == 2
+
+
 def test_what_a_dead_worker_left_is_taken_up(known: Desk, books: Books) -> None:
     claimed, sending = known.invoice(), known.invoice()
     known.upload(claimed)

@@ -49,6 +49,9 @@ class Books:
     looks: list[list[Any]] = field(default_factory=list)
     script: list[Step] = field(default_factory=list)
     look_script: list[Callable[[], None]] = field(default_factory=list)
+    # How many calls it takes to look for so many, and what happens during each.
+    calls_to_find: Callable[[int], int] = lambda documents: 1
+    during_call: Callable[[], None] = lambda: None
     # Raised after a write was answered well: the trouble is with a further call of the same step.
     trouble_after: list[Exception] = field(default_factory=list)
     refusals: dict[str, Outcome | Callable[[Any], Outcome]] = field(default_factory=dict)
@@ -173,6 +176,7 @@ class TillConnector:
 
     def _post(self, documents: Sequence[Any], call_key: str) -> list[Outcome]:
         books = self.books
+        self._connection.limiter.acquire()
         body = " ".join(one.key for one in documents).encode()
         self._connection.recorder.before_write(
             WireRequest(
@@ -211,6 +215,9 @@ class TillConnector:
         books.looks.append(list(documents))
         if books.look_script:
             books.look_script.pop(0)()
+        for _ in range(books.calls_to_find(len(documents))):
+            self._connection.limiter.acquire()
+            books.during_call()
         found: dict[Key, Found] = {
             one.key: books.posted(one) for one in documents if one.key in books.kept
         }
