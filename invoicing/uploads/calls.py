@@ -180,6 +180,8 @@ class Calls:
         def write_failure(some: Sequence[Upload]) -> None:
             if hold and after is not None:
                 lanes.hold(self.held, until=clock.now() + after, reason=reason)
+                if self._recorder.calls > 1 and len(uploads) > 1:
+                    _go_alone(some)
             if looked:
                 outcomes.look_again(some, reason=reason, after=after)
             else:
@@ -207,3 +209,12 @@ class Calls:
     def _health(self, *, healthy: bool) -> None:
         with acting_for(self.held.practice_id):
             lanes.record_health(self.held, healthy=healthy)
+
+
+def _go_alone(uploads: Sequence[Upload]) -> None:
+    """Too many for one step, whose calls ran into the limit: each by itself from now on.
+
+    Begun anew with all of them it would use up, again and again, what the package allows, and
+    never come to its end.
+    """
+    Upload.objects.filter(pk__in=[one.pk for one in uploads]).update(alone=True)

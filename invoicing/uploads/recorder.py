@@ -31,14 +31,18 @@ class LaneRecorder:
         self._exchange_id = 0
         self._kept_at = time.monotonic()
         self.accepted = False
+        # How many calls the step in hand has made, or was about to make when it had to stop.
+        self.calls = 0
 
     def begin(self) -> None:
         """A step begins: however many calls it makes, none of them outlives the lease."""
         lanes.keep(self._held)
         self._kept_at = time.monotonic()
+        self.calls = 0
 
     def before_call(self) -> None:
         """One of the step's calls is about to be made. Raises LostLane."""
+        self.calls += 1
         if time.monotonic() - self._kept_at > LEASE_KEPT:
             lanes.keep(self._held)
             self._kept_at = time.monotonic()

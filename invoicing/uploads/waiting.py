@@ -63,7 +63,9 @@ def due_look_ups(interface_id: int, *, most: int) -> list[Upload]:
         .order_by(RANK, "due", "id")
     )
     rows = list(due[:most])
-    return [one for one in rows if one.kind == rows[0].kind]
+    if rows and rows[0].alone:
+        return rows[:1]
+    return [one for one in rows if one.kind == rows[0].kind and not one.alone]
 
 
 def anything_due(interface_id: int) -> bool:

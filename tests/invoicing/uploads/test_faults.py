@@ -1,16 +1,21 @@
 """What happens to an upload when the call for it goes wrong."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
+from connectors import registry
 from connectors.base.documents import Contact, Posted, SalesInvoice
 from connectors.base.errors import NeedsReconnect, RetryLater
-from interfaces import lanes
+from connectors.base.protocol import RateLimit, Scope
+from interfaces import lanes, limits
 from interfaces.connections import regain
 from interfaces.lanes import LostLane
 from interfaces.models import AccountingInterface, Lane
@@ -18,7 +23,7 @@ from invoicing.models import ContactLink, InvoicePdf, Upload
 from invoicing.uploads import killpoints, lane, outcomes, retry, states
 from invoicing.uploads.states import MOVES, IllegalMove, State
 from offices.tenancy import acting_for
-from tests.factories import make_job
+from tests.factories import make_client, make_job
 from tests.invoicing.uploads import till
 from tests.invoicing.uploads.conftest import Desk, open_desk
 from tests.invoicing.uploads.till import Books
@@ -280,6 +285,66 @@ def test_the_package_own_wish_to_wait_is_kept(known: Desk, books: Books) -> None
     lane.drain(practice_id=known.practice.pk, interface_id=known.interface.pk)
     assert len(books.posts) == 1
     assert "x" not in known.lane().outcomes
+
+
+@pytest.fixture
+def ten_a_minute(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Till takes ten calls a minute; what is answered lets a minute pass."""
+    settings.EMBEDDED = True
+    rate = RateLimit(name="minute", scope=Scope.INTERFACE, calls=10, per=timedelta(minutes=1))
+    package = replace(till.PACKAGE, limits=replace(till.PACKAGE.limits, rates=(rate,)))
+    monkeypatch.setitem(registry.packages(), "till", package)
+    now = [1_800_000_000.0]
+    monkeypatch.setattr(limits, "time", SimpleNamespace(time=lambda: now[0]))
+
+    def a_minute_passes() -> None:
+        now[0] += 61
+
+    return a_minute_passes
+
+
+def test_a_look_up_that_takes_more_calls_than_are_allowed_is_made_one_by_one(
+    desk: Desk, books: Books, ten_a_minute: Callable[[], None]
+) -> None:
+    """All at once it would use up every minute's calls, and begin anew."""
+    with acting_for(desk.practice.pk):
+        clients = [make_client(f"Client {number}") for number in range(6)]
+    invoices = [desk.invoice(client=one) for one in clients]
+    desk.upload(*invoices)
+    books.calls_to_find = lambda documents: 1 + 2 * documents
+    for _ in range(8):
+        desk.work()
+        ten_a_minute()
+    assert {desk.of(one).state for one in invoices} == {State.SENT}
+    assert len(books.copies) == 12
+    # What needs no look-up still goes in one call.
+    assert [type(one) for one in books.posts[-1]] == [SalesInvoice] * 6
+
+
+def test_unknown_ones_that_take_more_calls_than_are_allowed_are_asked_for_one_by_one(
+    known: Desk, books: Books, ten_a_minute: Callable[[], None]
+) -> None:
+    invoices = [known.invoice() for _ in range(6)]
+    known.upload(*invoices)
+    books.script = [till.lose_answer]
+    books.calls_to_find = lambda documents: 1 + 2 * documents
+    for _ in range(6):
+        known.work()
+        ten_a_minute()
+    assert {known.of(one).state for one in invoices} == {State.SENT}
+    assert len(books.copies) == 6
+
+
+def test_a_limit_met_by_the_first_call_of_a_step_takes_nothing_apart(
+    known: Desk, books: Books, ten_a_minute: Callable[[], None]
+) -> None:
+    invoices = [known.invoice() for _ in range(6)]
+    known.upload(*invoices)
+    wish = RetryLater("Till asks us to wait.", after=timedelta(minutes=1), congested=True)
+    books.script = [till.failing(wish)]
+    known.work(turns=2)
+    assert {known.of(one).state for one in invoices} == {State.SENT}
+    assert [len(call) for call in books.posts] == [6, 6]
 
 
 def test_one_interface_told_to_wait_does_not_stop_another(
