@@ -13,10 +13,10 @@ from interfaces.credentials import StoredTokens
 from interfaces.limits import SharedLimiter
 from interfaces.models import AccountingInterface
 from interfaces.preferences import settings_for
-from interfaces.standing import lose_consent, regain
+from interfaces.standing import regain
 from offices.tenancy import NoPractice, acting_for, current_practice_id
 
-__all__ = ["lose_consent", "open_connector", "open_for_choosing", "open_with", "regain"]
+__all__ = ["open_connector", "open_for_choosing", "open_with", "regain"]
 
 State = AccountingInterface.State
 WHY_NOT = {
@@ -73,9 +73,7 @@ def _opened(interface: AccountingInterface, **options: Any) -> Iterator[Any]:
         with closing(opened) as connector:
             yield connector
     except NeedsReconnect as error:
-        lose_consent(
-            practice_id=interface.practice_id, interface_id=interface.pk, reason=str(error)
-        )
+        tokens.lose_consent(reason=str(error))
         raise
 
 

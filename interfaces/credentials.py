@@ -128,6 +128,8 @@ class StoredTokens:
         self._patience = patience
         self._sleep = sleep
         self._me = uuid4().hex
+        # Which version of the row was read last, 0 for no row; None before the first call.
+        self._seen: int | None = None
 
     def access_token(self) -> str:
         """A token believed valid, renewed when it is about to end."""
@@ -140,6 +142,19 @@ class StoredTokens:
         if held.access_token != refused and held.is_fresh:
             return held.access_token
         return self._renewed(held)
+
+    def lose_consent(self, *, reason: str) -> None:
+        """Mark the consent lost that the calls were made with, unless a newer one has arrived.
+
+        A call that went out under the old one may be refused after somebody has connected again.
+        """
+        with acting_for(self._practice_id):
+            rows = Credential.objects.select_for_update().filter(interface_id=self._interface_id)
+            newest = rows.first()
+            if self._seen in {None, newest.version if newest else 0}:
+                lose_consent(
+                    practice_id=self._practice_id, interface_id=self._interface_id, reason=reason
+                )
 
     def _renewed(self, stale: _Held) -> str:
         waited = 0.0
@@ -176,6 +191,7 @@ class StoredTokens:
                 raise self._lost(stale, str(error)) from None
             return newer.access_token
         if self._keep(stale, tokens):
+            self._seen = stale.version + 1
             return tokens.access_token
         log.warning("renewal came too late interface=%s", self._interface_id)
         newer = self._read()
@@ -184,16 +200,15 @@ class StoredTokens:
         raise RetryLater("The sign-in is being renewed.", after=timedelta(seconds=5))
 
     def _read(self) -> _Held:
+        with acting_for(self._practice_id):
+            row = Credential.objects.filter(interface_id=self._interface_id).first()
+        self._seen = row.version if row else 0
+        if row is None or not row.sealed:
+            raise NeedsReconnect("This interface is not connected. Connect it first.")
         try:
-            with acting_for(self._practice_id):
-                row = Credential.objects.filter(interface_id=self._interface_id).first()
-                if row is None or not row.sealed:
-                    raise NeedsReconnect("This interface is not connected. Connect it first.")
             tokens = _open_tokens(row)
         except Unreadable as error:
-            lose_consent(
-                practice_id=self._practice_id, interface_id=self._interface_id, reason=str(error)
-            )
+            self.lose_consent(reason=str(error))
             raise
         return _Held(
             version=row.version,
@@ -232,16 +247,9 @@ class StoredTokens:
         return kept == 1
 
     def _lost(self, stale: _Held, reason: str) -> NeedsReconnect:
-        """Mark the consent lost, unless a newer one has arrived this instant."""
         message = f"{reason} Connect again."
-        with acting_for(self._practice_id):
-            ours = Credential.objects.select_for_update().filter(
-                interface_id=self._interface_id, version=stale.version
-            )
-            if ours.first() is not None:
-                lose_consent(
-                    practice_id=self._practice_id, interface_id=self._interface_id, reason=message
-                )
+        self._seen = stale.version
+        self.lose_consent(reason=message)
         return NeedsReconnect(message)
 
     def _package(self) -> Package:

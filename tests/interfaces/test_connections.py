@@ -6,12 +6,13 @@ import pytest
 
 from connectors.base.errors import ConnectorError, NeedsReconnect, RetryLater
 from interfaces.connections import open_connector, why_not
+from interfaces.credentials import store_tokens
 from interfaces.models import AccountingInterface
 from interfaces.preferences import save_preferences
-from interfaces.standing import lose_consent
+from interfaces.standing import lose_consent, regain
 from offices.tenancy import acting_for
 from tests.factories import make_practice
-from tests.interfaces.conftest import reload
+from tests.interfaces.conftest import expire, reload
 from tests.interfaces.ledger import LedgerServer
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +75,41 @@ def test_a_sign_in_refused_in_a_call_is_marked_and_the_connector_closed(
     assert connector.closed
     after = reload(interface)
     assert (after.state, after.state_reason) == (State.NEEDS_CONSENT, "Ledger has signed us out.")
+
+
+def connect_again(interface: AccountingInterface, server: LedgerServer) -> None:
+    with acting_for(interface.practice_id):
+        store_tokens(interface.pk, server.issue() | {"expires_at": 4_000_000_000}, None)
+    regain(**ids(interface))
+
+
+def test_a_late_refusal_of_the_old_sign_in_does_not_undo_a_new_one(
+    interface: AccountingInterface, server: LedgerServer
+) -> None:
+    with pytest.raises(NeedsReconnect), open_connector(**ids(interface)) as connector:
+        connector.connection.tokens.access_token()
+        connect_again(interface, server)
+        raise NeedsReconnect("Ledger has signed us out.")
+    assert reload(interface).state == State.CONNECTED
+
+
+def test_a_refusal_of_the_new_sign_in_is_marked_whatever_was_used_before(
+    interface: AccountingInterface, server: LedgerServer
+) -> None:
+    with pytest.raises(NeedsReconnect), open_connector(**ids(interface)) as connector:
+        old = connector.connection.tokens.access_token()
+        connect_again(interface, server)
+        connector.connection.tokens.renew(old)
+        raise NeedsReconnect("Ledger has signed us out.")
+    assert reload(interface).state == State.NEEDS_CONSENT
+
+
+def test_a_refusal_after_a_renewal_of_our_own_is_marked(interface: AccountingInterface) -> None:
+    expire(interface)
+    with pytest.raises(NeedsReconnect), open_connector(**ids(interface)) as connector:
+        connector.connection.tokens.access_token()
+        raise NeedsReconnect("Ledger has signed us out.")
+    assert reload(interface).state == State.NEEDS_CONSENT
 
 
 @pytest.mark.parametrize("error", [RetryLater("later"), ConnectorError("odd"), ValueError("bug")])
