@@ -49,9 +49,10 @@ def update(books: Books, place: Place, changed: Sequence[New], *, call_key: str)
 def _write(
     method: str, books: Books, place: Place, new: Sequence[New], *, call_key: str
 ) -> Answered:
-    """A call refused as a whole, as it is for one contact that is gone, is made again in halves.
+    """A call refused as a whole wrote nothing: it is made again without what is at fault.
 
-    So one bad thing does not stop the others.
+    Where that is not told, as for one contact that is gone, it is made again in halves. So one
+    bad thing does not stop the others.
     """
     try:
         answer = books.http.write(
@@ -61,14 +62,14 @@ def _write(
             idempotency_key=call_key,
             params={"summarizeErrors": False, "unitdp": 4},
         )
-    except ElementsRefused as refused:
-        # One without a fault of its own was left out because of the others.
-        faults = [element for element in refused.elements if refusal(element)]
-        why = match(place, new, faults)
-        return {one.key: why.get(one.key, refused) for one in new}
     except Rejected as refused:
         if len(new) == 1:
-            return {new[0].key: refused}
+            return _why(place, new, refused) or {new[0].key: refused}
+        if why := _why(place, new, refused):
+            rest = [one for one in new if one.key not in why]
+            if not rest:
+                return why
+            return {**why, **_write(method, books, place, rest, call_key=f"{call_key}r")}
     else:
         elements = records(answer.get(place.plural)) if isinstance(answer, dict) else []
         matched = match(place, new, elements)
@@ -81,6 +82,13 @@ def _write(
             **_write(method, books, place, new[:half], call_key=f"{call_key}a"),
             **_write(method, books, place, new[half:], call_key=f"{call_key}b"),
         }
+
+
+def _why(place: Place, new: Sequence[New], refused: Rejected) -> Answered:
+    """What was at fault in a call refused as a whole, as far as Xero told."""
+    elements = refused.elements if isinstance(refused, ElementsRefused) else []
+    answered = match(place, new, elements)
+    return {key: element for key, element in answered.items() if refusal(element)}
 
 
 def one_by_one(

@@ -480,25 +480,67 @@ def test_xeros_remarks_become_warnings(xero: Rehearsal) -> None:
     assert post(xero, invoice)[0].warnings == ("Xero: Mind the date.",)
 
 
-@pytest.mark.parametrize("with_fault", [True, False])
-def test_a_call_refused_as_a_whole_says_why_for_each(xero: Rehearsal, with_fault: bool) -> None:
-    fault = {"ValidationErrors": [{"Message": "The document date is before the lock date"}]}
-    body = {
-        "ErrorNumber": 10,
-        "Type": "ValidationException",
-        "Message": "A validation exception occurred",
-        "Elements": [
-            {"InvoiceNumber": "ABT-0", "InvoiceID": NO_ID, **fault},
-            {"InvoiceNumber": "ABT-1", "InvoiceID": NO_ID, **(fault if with_fault else {})},
-        ],
-    }
+FAULT = {"ValidationErrors": [{"Message": "The document date is before the lock date"}]}
+
+
+def refused_as_a_whole(*elements: dict[str, Any]) -> Answer:
+    return Answer(
+        400,
+        {
+            "ErrorNumber": 10,
+            "Type": "ValidationException",
+            "Message": "A validation exception occurred",
+            "Elements": [{"InvoiceID": NO_ID, **one} for one in elements],
+        },
+    )
+
+
+def test_a_call_refused_as_a_whole_says_why_for_each(xero: Rehearsal) -> None:
     invoices = [ready(xero, number=f"ABT-{place}") for place in range(2)]
-    xero.standin.script(*xero.creates["invoices"], fault=Answer(400, body))
-    first, second = post(xero, *invoices)
-    assert isinstance(first, Rejected)
-    assert isinstance(second, Rejected)
-    assert first.field == "issued"
-    assert second.field == ("issued" if with_fault else "")
+    answer = refused_as_a_whole(*({"InvoiceNumber": one.number, **FAULT} for one in invoices))
+    xero.standin.script(*xero.creates["invoices"], fault=answer)
+    outcomes = post(xero, *invoices)
+    assert [type(one) for one in outcomes] == [Rejected] * 2
+    assert [one.field for one in outcomes] == ["issued"] * 2
+    assert len(xero.standin.seen(*xero.creates["invoices"])) == 1
+
+
+@pytest.mark.parametrize("all_listed", [True, False])
+def test_what_was_refused_only_with_the_others_is_sent_again_without_the_faulty(
+    xero: Rehearsal, organisation: Organisation, all_listed: bool
+) -> None:
+    invoices = [ready(xero, number=f"ABT-{place}") for place in range(3)]
+    elements: list[dict[str, Any]] = [{"InvoiceNumber": one.number} for one in invoices]
+    elements[1] |= FAULT
+    answer = refused_as_a_whole(*(elements if all_listed else elements[1:2]))
+    xero.standin.script(*xero.creates["invoices"], fault=answer)
+    kept = Kept()
+    first, faulty, last = xero.connect(recorder=kept).post_invoices(invoices, call_key="call-1")
+    assert isinstance(faulty, Rejected)
+    assert faulty.field == "issued"
+    assert isinstance(first, Posted)
+    assert isinstance(last, Posted)
+    assert xero.numbers() == ["ABT-0", "ABT-2"]
+    assert [one.idempotency_key for one in kept.requests] == ["call-1", "call-1r"]
+
+
+def test_a_fault_that_fits_none_of_ours_is_found_by_halves(xero: Rehearsal) -> None:
+    invoices = [ready(xero, number=f"ABT-{place}") for place in range(3)]
+    answer = refused_as_a_whole({"InvoiceNumber": "ABT-9", **FAULT})
+    xero.standin.script(*xero.creates["invoices"], fault=answer)
+    outcomes = post(xero, *invoices)
+    assert [type(one) for one in outcomes] == [Posted] * 3
+
+
+def test_trouble_after_a_call_that_was_refused_as_a_whole_is_still_surely_not_written(
+    xero: Rehearsal,
+) -> None:
+    invoices = [ready(xero, number=f"ABT-{place}") for place in range(2)]
+    place = xero.creates["invoices"]
+    xero.standin.script(*place, fault=refused_as_a_whole({"InvoiceNumber": "ABT-0", **FAULT}))
+    xero.standin.script(*place, fault=Answer(429, ""))
+    with pytest.raises(RetryLater):
+        post(xero, *invoices)
 
 
 # --- Credit notes --------------------------------------------------------------------------------
