@@ -27,8 +27,9 @@ def lose_consent(*, practice_id: int, interface_id: int, reason: str) -> None:
 def regain(*, practice_id: int, interface_id: int) -> None:
     """Mark the interface connected and wake its lane, so that what waited goes on."""
     with acting_for(practice_id):
+        # The lane before the interface, as its holder locks them.
+        lanes.wake(interface_id)
         AccountingInterface.objects.filter(pk=interface_id).update(
             state=State.CONNECTED, state_reason="", state_changed_at=clock.now()
         )
-        lanes.wake(interface_id)
     log.info("connected practice=%s interface=%s", practice_id, interface_id)

@@ -240,6 +240,8 @@ class Posted:
     total: Decimal | None = None
     tax: Decimal | None = None
     warnings: tuple[str, ...] = ()
+    # A call that was to create it found that it was there before.
+    adopted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

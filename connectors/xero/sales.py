@@ -205,7 +205,7 @@ def _adopt(books: Books, sort: Sort, documents: Sequence[SalesInvoice]) -> dict[
 def _already(found: Found) -> Found:
     """What was there before we sent anything now."""
     if isinstance(found, Posted):
-        return replace(found, warnings=(ADOPTED, *found.warnings))
+        return replace(found, warnings=(ADOPTED, *found.warnings), adopted=True)
     return found
 
 

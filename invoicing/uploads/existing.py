@@ -6,7 +6,6 @@ from connectors.base.documents import Conflict, Posted
 from connectors.base.protocol import Found, ShowsDocuments
 from interfaces import clock, lanes
 from interfaces.connections import open_connector
-from interfaces.models import AccountingInterface
 from invoicing.models import Upload
 from invoicing.uploads import outcomes, states
 from invoicing.uploads.kinds import CARRIERS
@@ -71,11 +70,10 @@ def link_existing(*, upload_id: int, found: Found, actor: User | None) -> None:
         actor=actor,
         same={"due": None},
     )
-    # Payments of what was there before us may have been read already, and belonged to nobody.
-    AccountingInterface.objects.filter(pk=upload.interface_id).update(payments_mark="")
+    # The lane before the interface, as its holder locks them.
+    lanes.wake(upload.interface_id)
     outcomes.arrived([upload])
     outcomes.finish_batches([upload])
-    lanes.wake(upload.interface_id)
 
 
 @transaction.atomic

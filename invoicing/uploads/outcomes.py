@@ -1,7 +1,7 @@
 """What the package said, written down: one place for first answers and for look-ups."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -14,6 +14,7 @@ from connectors.base.errors import Rejected
 from connectors.base.protocol import Outcome
 from interfaces import clock, codes
 from interfaces.lanes import Held
+from interfaces.models import AccountingInterface
 from invoicing import documents
 from invoicing.models import Batch, ContactLink, Upload
 from invoicing.uploads import followups, kinds, states
@@ -42,6 +43,7 @@ def record(
     """Write the outcome of each upload; in one transaction, guarded by the lane's fence."""
     moment = clock.now()
     outcomes = {**outcomes, **_taken_by_others(uploads, outcomes)}
+    created = {one.pk for one in uploads if _is_created(one, outcomes[one.document["key"]])}
     for to, one_kind in _by_state(uploads, outcomes).items():
         for one in one_kind:
             _fill(one, outcomes[one.document["key"]], moment)
@@ -50,7 +52,7 @@ def record(
             _forget_contacts(one_kind)
             _read_codes_again(one_kind)
         if to == State.SENT:
-            arrived(one_kind)
+            arrived(one_kind, created=created)
     finish_batches(uploads)
 
 
@@ -118,8 +120,20 @@ def _shared(upload: Upload, posted: Posted, number: str) -> Conflict:
     )
 
 
-def arrived(uploads: Sequence[Upload]) -> None:
-    """Remember what was sent and queue what comes after it."""
+def _is_created(upload: Upload, outcome: Outcome) -> bool:
+    """Whether the package has it only since the call just answered."""
+    adopted = isinstance(outcome, Posted) and outcome.adopted
+    return upload.state == State.SENDING and not adopted
+
+
+def arrived(uploads: Sequence[Upload], *, created: Collection[int] = ()) -> None:
+    """Remember what is there and queue what comes after it; `created` are new in the package."""
+    there_before = {
+        one.interface_id for one in uploads if one.kind in DOCUMENTS and one.pk not in created
+    }
+    if there_before:
+        # Payments of them may have been read already, when they belonged to nobody.
+        AccountingInterface.objects.filter(pk__in=there_before).update(payments_mark="")
     for kind in {one.kind for one in uploads}:
         kinds.CARRIERS[kind].remember([one for one in uploads if one.kind == kind])
     followups.queue_after(uploads)

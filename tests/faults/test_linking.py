@@ -1,9 +1,18 @@
 """A person says that an invoice is in Xero already; Xero is asked before they are believed."""
 
+from datetime import timedelta
+from decimal import Decimal
+
 import pytest
 from django.test import Client as Browser
+from django.utils import timezone
 
 from connectors.base.standin import Answer
+from interfaces.models import AccountingInterface
+from invoicing import payments
+from invoicing.models import Invoice, Upload
+from invoicing.uploads import retry
+from offices.tenancy import acting_for
 from tests.factories import PASSWORD
 from tests.faults.conftest import Firm
 
@@ -55,3 +64,77 @@ def test_a_package_that_cannot_be_asked_links_nothing(firm: Firm) -> None:
     page = browser.post(link, {"remote_id": theirs.id}).content.decode()
     assert "is in trouble just now" in page or "Xero" in page
     assert firm.of(invoice).state == "needs_person"
+
+
+@pytest.fixture
+def settled(firm: Firm) -> Firm:
+    """The firm, with its client in Xero and all that was paid so far read back."""
+    firm.earlier = [firm.invoice(number="A-0")]
+    firm.upload(*firm.earlier)
+    firm.work()
+    return firm
+
+
+def read_up_to_now(firm: Firm) -> None:
+    """Read payments, and let time pass until the mark is after all that happened."""
+    payments.read_payments(practice_id=firm.practice.pk, interface_id=firm.interface.pk)
+    with acting_for(firm.practice.pk):
+        later = timezone.now() + timedelta(minutes=5)
+        AccountingInterface.objects.filter(payments_mark__gt="").update(
+            payments_mark=later.isoformat(timespec="seconds")
+        )
+
+
+def paid_of(firm: Firm, invoice: Invoice) -> Decimal:
+    """What is known to be paid of the invoice after the next reading."""
+    payments.read_payments(practice_id=firm.practice.pk, interface_id=firm.interface.pk)
+    with acting_for(firm.practice.pk):
+        return Invoice.objects.get(pk=invoice.pk).paid
+
+
+def test_what_was_paid_while_a_person_was_asked_is_read_once_it_is_found(settled: Firm) -> None:
+    invoice = settled.invoice(number="A-1")
+    settled.upload(invoice)
+    settled.work()
+    upload = settled.of(invoice)
+    with acting_for(settled.practice.pk):
+        # As after a lost answer and look-ups that all failed.
+        Upload.objects.filter(pk=upload.pk).update(
+            state="needs_person", remote_id="", unknown_since=timezone.now()
+        )
+    settled.books.pay_invoice("A-1", str(invoice.total))
+    read_up_to_now(settled)
+    with acting_for(settled.practice.pk):
+        retry(upload_ids=[upload.pk], actor=settled.user)
+    settled.work()
+    assert settled.of(invoice).state == "sent"
+    assert paid_of(settled, invoice) == invoice.total
+
+
+def test_what_was_paid_of_an_invoice_already_there_is_read_once_it_is_adopted(
+    settled: Firm,
+) -> None:
+    invoice = settled.invoice(number="A-1")
+    settled.upload(invoice)
+    settled.work()
+    with acting_for(settled.practice.pk):
+        # As if it had been entered there by hand.
+        Upload.objects.filter(invoice=invoice).update(state="cancelled", remote_id="")
+    settled.books.pay_invoice("A-1", str(invoice.total))
+    read_up_to_now(settled)
+    settled.upload(invoice)
+    settled.work()
+    settled.check(invoice)
+    assert paid_of(settled, invoice) == invoice.total
+
+
+def test_what_is_newly_created_has_no_earlier_payments_to_read(settled: Firm) -> None:
+    read_up_to_now(settled)
+    with acting_for(settled.practice.pk):
+        mark = AccountingInterface.objects.get(pk=settled.interface.pk).payments_mark
+    invoice = settled.invoice(number="A-1")
+    settled.upload(invoice)
+    settled.work()
+    settled.check(invoice)
+    with acting_for(settled.practice.pk):
+        assert AccountingInterface.objects.get(pk=settled.interface.pk).payments_mark == mark
