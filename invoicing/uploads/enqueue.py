@@ -30,6 +30,8 @@ from offices.tenancy import current_practice_id
 
 NAMESPACE = uuid.UUID("5d0e5c0e-6c35-4c1c-9a55-2c1d7d8f3a10")
 CORRECT_IT = "Correct it in Abtrac or under Accounting >> Interface Settings, then retry."
+# In which invoices are sent, and in which everybody locks them.
+ORDER = ("issued", "number", "id")
 # A contact or job that was sent has its link; one that was refused is tried again.
 LIVE_COMPANION = [State.QUEUED, State.CLAIMED, State.SENDING, State.UNKNOWN, State.NEEDS_PERSON]
 
@@ -98,13 +100,18 @@ def enqueue(*, invoice_ids: Sequence[int], actor: User | None) -> Enqueued:
 
 def _locked(invoice_ids: Sequence[int]) -> list[Invoice]:
     """The invoices, held against a second click until this one is answered."""
-    chosen = Invoice.objects.filter(pk__in=invoice_ids).order_by("issued", "number", "id")
-    list(chosen.select_for_update().values_list("pk"))
+    chosen = Invoice.objects.filter(pk__in=invoice_ids)
+    hold(chosen)
     return list(
-        chosen.select_related(
-            "office", "invoice_setting__interface", "client", "job", "credits"
-        ).prefetch_related("lines__job")
+        chosen.order_by(*ORDER)
+        .select_related("office", "invoice_setting__interface", "client", "job", "credits")
+        .prefetch_related("lines__job")
     )
+
+
+def hold(invoices: QuerySet[Invoice]) -> None:
+    """Lock invoices until the transaction ends; always before their uploads, and in one order."""
+    list(invoices.order_by(*ORDER).select_for_update(no_key=True).values_list("pk"))
 
 
 def _left_out(invoice_ids: Sequence[int], invoices: Sequence[Invoice]) -> list[LeftOut]:
@@ -150,7 +157,7 @@ def why_not(invoice: Invoice, batches: Mapping[int, int]) -> str:
 
 def _new_batch(actor: User | None) -> Batch:
     # The practice's row is the lock that numbers its batches one after the other.
-    Practice.objects.select_for_update().get(pk=current_practice_id())
+    Practice.objects.select_for_update(no_key=True).get(pk=current_practice_id())
     last = Batch.objects.aggregate(last=Max("number"))["last"] or 0
     return Batch.objects.create(number=last + 1, created_by=actor)
 

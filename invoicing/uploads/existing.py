@@ -9,7 +9,7 @@ from interfaces.connections import open_connector
 from invoicing.models import Upload
 from invoicing.uploads import outcomes, states
 from invoicing.uploads.kinds import CARRIERS
-from invoicing.uploads.people import CannotLink
+from invoicing.uploads.people import CannotLink, hold_invoices_of
 from invoicing.uploads.states import DOCUMENTS, FAILED, State
 from offices.models import User
 from offices.tenancy import acting_for
@@ -79,6 +79,7 @@ def link_existing(*, upload_id: int, found: Found, actor: User | None) -> None:
 @transaction.atomic
 def unlink(*, upload_id: int, actor: User | None) -> bool:
     """Take that word back: the invoice counts as failed again. False where nobody had given it."""
+    hold_invoices_of([upload_id])
     linked = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("interface")
     upload = linked.filter(pk=upload_id, state=State.SENT, linked=True).first()
     if upload is None:
@@ -101,6 +102,7 @@ def unlink(*, upload_id: int, actor: User | None) -> bool:
 
 
 def _failed(upload_id: int) -> Upload:
+    hold_invoices_of([upload_id])
     failed = Upload.objects.filter(pk=upload_id, kind__in=DOCUMENTS, state__in=FAILED)
     upload = (
         failed.select_for_update(of=("self",), no_key=True)

@@ -15,6 +15,7 @@ from invoicing.uploads.enqueue import (
     LeftOut,
     contacts_for,
     draft,
+    hold,
     jobs_for,
     why_not,
 )
@@ -71,9 +72,16 @@ def retry(*, upload_ids: Sequence[int], actor: User | None) -> Retried:
     return Retried(queued=moving, refused=len(refused), left_out=left_out)
 
 
+def hold_invoices_of(upload_ids: Sequence[int]) -> None:
+    """Lock their invoices first, as whoever un-commits, parks or uploads them does."""
+    uploads = Upload.objects.filter(pk__in=upload_ids)
+    hold(Invoice.objects.filter(pk__in=uploads.values("invoice")))
+
+
 def _locked(upload_ids: Sequence[int]) -> list[Upload]:
+    hold_invoices_of(upload_ids)
     rows = Upload.objects.filter(pk__in=upload_ids).order_by("id")
-    list(rows.select_for_update().values_list("pk"))
+    list(rows.select_for_update(no_key=True).values_list("pk"))
     return list(
         rows.select_related(
             "interface",
@@ -254,7 +262,7 @@ def _cancel_idle_companions(cancelled: Sequence[Upload], *, actor: User | None) 
         kind__in=[Kind.CONTACT, Kind.JOB],
         state=State.QUEUED,
     )
-    rows = list(idle.select_for_update().order_by("id"))
+    rows = list(idle.select_for_update(no_key=True).order_by("id"))
     _say(rows, reason="No invoice that still goes needs it.")
     states.move(rows, State.CANCELLED, fields=("reason", "next_step"), actor=actor)
 
@@ -288,7 +296,7 @@ def park(*, invoice_ids: Sequence[int], reason: str, actor: User | None) -> int:
     )
     failed = list(
         Upload.objects.filter(invoice__in=parking, kind__in=DOCUMENTS, state__in=FAILED)
-        .select_for_update()
+        .select_for_update(no_key=True)
         .order_by("id")
     )
     states.move(failed, State.PARKED, actor=actor, same={"due": None})
@@ -306,4 +314,6 @@ def unpark(*, invoice_ids: Sequence[int], actor: User | None) -> int:
 
 
 def _locked_invoices(invoice_ids: Sequence[int]) -> list[Invoice]:
-    return list(Invoice.objects.filter(pk__in=invoice_ids).select_for_update().order_by("id"))
+    chosen = Invoice.objects.filter(pk__in=invoice_ids)
+    hold(chosen)
+    return list(chosen.order_by("id"))
