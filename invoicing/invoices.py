@@ -15,7 +15,7 @@ from django.utils.text import get_valid_filename
 from interfaces import clock, lanes
 from invoicing.models import Invoice, InvoicePdf, Upload
 from invoicing.uploads import followups, states
-from invoicing.uploads.outcomes import CONFLICT
+from invoicing.uploads.outcomes import CONFLICT, finish_batches
 from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING, State
 
 Status = Invoice.Status
@@ -200,9 +200,9 @@ def _why_locked(invoice: Invoice, upload: Upload) -> str:
 def _follow(invoice: Invoice) -> None:
     sent = Upload.objects.filter(invoice=invoice, kind__in=DOCUMENTS, state=State.SENT)
     uploads = list(sent.select_related("interface"))
-    followups.queue_after(uploads)
     for one in uploads:
         lanes.wake(one.interface_id)
+    finish_batches(followups.queue_after(uploads))
 
 
 def _unknown(invoice_id: str) -> Refusal:

@@ -72,8 +72,8 @@ def link_existing(*, upload_id: int, found: Found, actor: User | None) -> None:
     )
     # The lane before the interface, as its holder locks them.
     lanes.wake(upload.interface_id)
-    outcomes.arrived([upload])
-    outcomes.finish_batches([upload])
+    steps = outcomes.arrived([upload])
+    outcomes.finish_batches([upload, *steps])
 
 
 @transaction.atomic

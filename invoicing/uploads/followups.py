@@ -6,17 +6,20 @@ from django.db.models import Q
 
 from connectors.base.protocol import AllocatesCredits, AttachesPdf
 from interfaces import clock
-from invoicing.models import Batch, InvoicePdf, Upload, UploadEvent
+from invoicing.models import InvoicePdf, Upload, UploadEvent
 from invoicing.uploads.states import DOCUMENTS, LIVE, State
 
 Kind = Upload.Kind
 
 
-def queue_after(uploads: Sequence[Upload]) -> None:
-    """Queue the next steps of documents just sent; each step fails and is retried by itself."""
+def queue_after(uploads: Sequence[Upload]) -> list[Upload]:
+    """Queue the next steps of documents just sent; each step fails and is retried by itself.
+
+    Answers the steps: they may come long after their batch was finished, which the caller opens.
+    """
     sent = [one for one in uploads if one.kind in DOCUMENTS]
     if not sent:
-        return
+        return []
     steps = _pdfs(sent) + _allocations(sent)
     live = set(
         Upload.objects.filter(
@@ -25,9 +28,8 @@ def queue_after(uploads: Sequence[Upload]) -> None:
     )
     new = [one for one in steps if (one.invoice_id, one.kind) not in live]
     Upload.objects.bulk_create(new)
-    # A PDF or a credited invoice may come long after the batch was finished.
-    Batch.objects.filter(pk__in={one.batch_id for one in new}).update(finished_at=None)
     UploadEvent.objects.bulk_create(UploadEvent(upload=one, after=one.state) for one in new)
+    return new
 
 
 def _pdfs(sent: Sequence[Upload]) -> list[Upload]:

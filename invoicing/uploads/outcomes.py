@@ -8,6 +8,8 @@ from functools import partial
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, Exists, OuterRef, When
+from django.db.models.functions import Coalesce
 
 from connectors.base.documents import Conflict, Key, Posted
 from connectors.base.errors import Rejected
@@ -44,6 +46,7 @@ def record(
     moment = clock.now()
     outcomes = {**outcomes, **_taken_by_others(uploads, outcomes)}
     created = {one.pk for one in uploads if _is_created(one, outcomes[one.document["key"]])}
+    steps: list[Upload] = []
     for to, one_kind in _by_state(uploads, outcomes).items():
         for one in one_kind:
             _fill(one, outcomes[one.document["key"]], moment)
@@ -52,8 +55,8 @@ def record(
             _forget_contacts(one_kind)
             _read_codes_again(one_kind)
         if to == State.SENT:
-            arrived(one_kind, created=created)
-    finish_batches(uploads)
+            steps += arrived(one_kind, created=created)
+    finish_batches([*uploads, *steps])
 
 
 def _forget_contacts(refused: Sequence[Upload]) -> None:
@@ -126,8 +129,11 @@ def _is_created(upload: Upload, outcome: Outcome) -> bool:
     return upload.state == State.SENDING and not adopted
 
 
-def arrived(uploads: Sequence[Upload], *, created: Collection[int] = ()) -> None:
-    """Remember what is there and queue what comes after it; `created` are new in the package."""
+def arrived(uploads: Sequence[Upload], *, created: Collection[int] = ()) -> list[Upload]:
+    """Remember what is there, and queue and answer what comes after it.
+
+    `created` are new in the package. The caller finishes the batches.
+    """
     there_before = {
         one.interface_id for one in uploads if one.kind in DOCUMENTS and one.pk not in created
     }
@@ -136,7 +142,7 @@ def arrived(uploads: Sequence[Upload], *, created: Collection[int] = ()) -> None
         AccountingInterface.objects.filter(pk__in=there_before).update(payments_mark="")
     for kind in {one.kind for one in uploads}:
         kinds.CARRIERS[kind].remember([one for one in uploads if one.kind == kind])
-    followups.queue_after(uploads)
+    return followups.queue_after(uploads)
 
 
 def _by_state(
@@ -310,10 +316,16 @@ def _step(tries: int) -> timedelta:
 
 
 def finish_batches(uploads: Sequence[Upload]) -> None:
-    """Mark the batches in which nothing is on its way any more."""
-    batches = Batch.objects.filter(
-        pk__in={one.batch_id for one in uploads}, finished_at__isnull=True
-    )
-    batches.exclude(pk__in=Upload.objects.filter(state__in=MOVING).values("batch_id")).update(
-        finished_at=clock.now()
+    """Mark their batches in which nothing is on its way any more, and open those in which it is.
+
+    Last in a transaction: whoever locks a lane locks it before a batch.
+    """
+    batches = Batch.objects.filter(pk__in={one.batch_id for one in uploads})
+    # Of two that end at once the second waits here, and then sees that the first has ended.
+    list(batches.order_by("id").select_for_update(no_key=True).values_list("pk"))
+    moving = Upload.objects.filter(batch=OuterRef("pk"), state__in=MOVING)
+    batches.update(
+        finished_at=Case(
+            When(Exists(moving), then=None), default=Coalesce("finished_at", clock.now())
+        )
     )

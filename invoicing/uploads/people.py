@@ -1,6 +1,6 @@
 """What a person decides about uploads: retry, cancel, park, or say that it is there already."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from interfaces import clock, lanes
 from interfaces.codes import CodeBook
 from invoicing import documents
-from invoicing.models import Batch, Invoice, Upload, UploadEvent
+from invoicing.models import Invoice, Upload, UploadEvent
 from invoicing.uploads import outcomes, states
 from invoicing.uploads.enqueue import (
     LeftOut,
@@ -65,9 +65,9 @@ def retry(*, upload_ids: Sequence[int], actor: User | None) -> Retried:
     Upload.objects.filter(pk__in=[one.pk for one in waiting], state=State.QUEUED).update(
         due=clock.now()
     )
-    _reopen(one for one in going if one.state in MOVING)
     for interface_id in sorted({one.interface_id for one in going if one.state in MOVING}):
         lanes.wake(interface_id)
+    outcomes.finish_batches([*going, *again.values()])
     moving = sum(one.state in MOVING for one in going)
     return Retried(queued=moving, refused=len(refused), left_out=left_out)
 
@@ -231,10 +231,6 @@ def _companions_of(uploads: Sequence[Upload], *, actor: User | None) -> None:
 
 def _identity(upload: Upload) -> tuple[object, ...]:
     return (upload.interface_id, upload.kind, upload.client_id, upload.job_id, upload.contact_name)
-
-
-def _reopen(uploads: Iterable[Upload]) -> None:
-    Batch.objects.filter(pk__in={one.batch_id for one in uploads}).update(finished_at=None)
 
 
 @transaction.atomic

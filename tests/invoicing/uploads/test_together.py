@@ -12,11 +12,12 @@ from connectors.base.documents import Posted
 from invoicing.invoices import Refused, uncommit
 from invoicing.models import Invoice, Upload
 from invoicing.uploads import existing, link_existing, outcomes, park, people, retry
+from invoicing.uploads.lane import drain
 from invoicing.uploads.states import State
 from offices.models import User
 from offices.tenancy import acting_for
 from tests.faults.conftest import wait_for
-from tests.invoicing.uploads.conftest import Desk
+from tests.invoicing.uploads.conftest import Desk, open_desk
 from tests.invoicing.uploads.test_people import fail
 from tests.invoicing.uploads.till import Books
 
@@ -160,3 +161,21 @@ def test_an_upload_at_the_click_and_the_turn_of_a_worker_do_not_block_each_other
     assert other.raised is None
     desk.work()
     assert {one.state for one in desk.all()} == {State.SENT}
+
+
+def test_a_batch_whose_last_two_end_at_once_is_finished(
+    desk: Desk, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = open_desk(desk.practice, books, desk.user, name="Second")
+    for one in (desk, second):
+        one.upload(one.invoice())
+        one.work()
+    desk.upload(desk.invoice(), second.invoice())
+    second.make_due()
+    other = Other(partial(drain, practice_id=desk.practice.pk, interface_id=second.interface.pk))
+    after(monkeypatch, outcomes, "finish_batches", other)
+    desk.work()
+    other.end()
+    assert other.raised is None
+    assert {one.state for one in desk.all()} == {State.SENT}
+    assert desk.batch(3).finished_at is not None
