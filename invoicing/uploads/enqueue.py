@@ -38,7 +38,7 @@ LIVE_COMPANION = [State.QUEUED, State.CLAIMED, State.SENDING, State.UNKNOWN, Sta
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """An invoice that was asked for and did not join the batch, and why."""
+    """What was asked for and did not join the batch, and why: an invoice, or a step of one."""
 
     invoice_id: int
     number: str

@@ -1,10 +1,10 @@
 """What a person decides about uploads: retry, cancel, park, or say that it is there already."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from interfaces import clock, lanes
 from interfaces.codes import CodeBook
@@ -12,6 +12,7 @@ from invoicing import documents
 from invoicing.models import Invoice, Upload, UploadEvent
 from invoicing.uploads import outcomes, states
 from invoicing.uploads.enqueue import (
+    LIVE_COMPANION,
     LeftOut,
     contacts_for,
     draft,
@@ -23,6 +24,8 @@ from invoicing.uploads.states import DOCUMENTS, FAILED, LIVE, MOVING, State
 from offices.models import User
 
 Kind = Upload.Kind
+# What there may be only one live upload of.
+Identity = tuple[object, ...]
 
 
 class CannotLink(Exception):
@@ -49,7 +52,9 @@ def retry(*, upload_ids: Sequence[int], actor: User | None) -> Retried:
     left_out = _not_retried(uploads)
     skipped = {one.invoice_id for one in left_out}
     going = [one for one in uploads if one.invoice_id is None or one.invoice_id not in skipped]
-    anew = [one for one in going if one.state == State.REFUSED and one.kind in DOCUMENTS]
+    anew = _one_of_each(
+        [one for one in going if one.state == State.REFUSED and one.kind in DOCUMENTS]
+    )
     refused = _freeze_anew(anew, actor=actor)
     queued = [one for one in anew if one not in refused]
     _look_up_first(
@@ -57,17 +62,19 @@ def retry(*, upload_ids: Sequence[int], actor: User | None) -> Retried:
         actor=actor,
     )
     steps = [one for one in going if one.state in FAILED and one.kind not in DOCUMENTS]
-    # A contact that was ticked itself may also be one that an invoice waits for.
-    again = {one.pk: one for one in [*_stuck_companions(queued), *steps]}
-    _requeue_steps(list(again.values()), actor=actor)
-    _companions_of(queued, actor=actor)
+    again = _one_of_each([*_stuck_companions(queued), *steps])
+    live = _live_beside(again)
+    again = [one for one in again if _identity(one) not in live]
+    left_out += [_left_live(one, live) for one in steps if _identity(one) in live]
+    _requeue_steps(again, actor=actor)
+    again += _companions_of(queued, actor=actor)
     waiting = [one for one in going if one.state == State.QUEUED]
     Upload.objects.filter(pk__in=[one.pk for one in waiting], state=State.QUEUED).update(
         due=clock.now()
     )
     for interface_id in sorted({one.interface_id for one in going if one.state in MOVING}):
         lanes.wake(interface_id)
-    outcomes.finish_batches([*going, *again.values()])
+    outcomes.finish_batches([*going, *again])
     moving = sum(one.state in MOVING for one in going)
     return Retried(queued=moving, refused=len(refused), left_out=left_out)
 
@@ -172,7 +179,7 @@ def _look_up_first(uploads: Sequence[Upload], *, actor: User | None) -> None:
 
 
 def _stuck_companions(uploads: Sequence[Upload]) -> list[Upload]:
-    """Contacts and jobs that need a person and keep these documents back."""
+    """Contacts and jobs that need a person, of which there may be no second one meanwhile."""
     if not uploads:
         return []
     invoices = [one.invoice for one in uploads if one.invoice]
@@ -185,7 +192,39 @@ def _stuck_companions(uploads: Sequence[Upload]) -> list[Upload]:
         interface__in={one.interface_id for one in uploads},
         state=State.NEEDS_PERSON,
     )
-    return list(stuck.select_related("interface", "client", "job__client"))
+    return _held_steps(stuck)
+
+
+def _held_steps(steps: QuerySet[Upload]) -> list[Upload]:
+    rows = steps.select_related("interface", "client", "job__client").order_by("id")
+    return list(rows.select_for_update(of=("self",), no_key=True))
+
+
+def _one_of_each(steps: Sequence[Upload]) -> list[Upload]:
+    """Of several of the same document, contact, job or step the newest one."""
+    # One that needs a person is live, so a refused one cannot go beside it.
+    rising = sorted(steps, key=lambda one: (one.state == State.NEEDS_PERSON, one.pk))
+    return list({_identity(one): one for one in rising}.values())
+
+
+def _live_beside(steps: Sequence[Upload]) -> dict[Identity, int]:
+    """Of which another one is on its way, or waits for a person: the number of its batch."""
+    same = (
+        Q(invoice__in={one.invoice_id for one in steps} - {None}, state__in=LIVE)
+        | Q(client__in={one.client_id for one in steps} - {None}, state__in=LIVE_COMPANION)
+        | Q(job__in={one.job_id for one in steps} - {None}, state__in=LIVE_COMPANION)
+    )
+    live = Upload.objects.filter(same).exclude(pk__in=[one.pk for one in steps])
+    return {_identity(one): one.batch.number for one in live.select_related("batch")}
+
+
+def _left_live(step: Upload, live: Mapping[Identity, int]) -> LeftOut:
+    name = step.invoice or step.job or step.contact_name or step.client
+    return LeftOut(
+        invoice_id=step.invoice_id or 0,
+        number=str(name),
+        reason=f"Already in batch {live[_identity(step)]}.",
+    )
 
 
 def _requeue_steps(uploads: Sequence[Upload], *, actor: User | None) -> None:
@@ -215,22 +254,45 @@ def _build_anew(upload: Upload) -> None:
         upload.document = documents.to_json(documents.job_of(upload.job, contact=contact, key=key))
 
 
-def _companions_of(uploads: Sequence[Upload], *, actor: User | None) -> None:
-    """Contacts and jobs the documents need that are not on their way yet."""
-    new: list[Upload] = []
+def _companions_of(uploads: Sequence[Upload], *, actor: User | None) -> list[Upload]:
+    """Queue the contacts and jobs the documents need that are not on their way yet.
+
+    Those refused before are tried again, the others are new; answers those tried again.
+    """
+    wanted: dict[Identity, Upload] = {}
     for batch in {one.batch_id: one.batch for one in uploads}.values():
         own = [one for one in uploads if one.batch_id == batch.pk]
         for companion in contacts_for(own, batch=batch) + jobs_for(own, batch=batch):
-            if _identity(companion) not in {_identity(one) for one in new}:
-                new.append(companion)
+            wanted.setdefault(_identity(companion), companion)
+    refused = _refused_before(wanted)
+    for identity, one in refused.items():
+        one.document = wanted[identity].document
+    _requeue_steps(list(refused.values()), actor=actor)
+    new = [one for identity, one in wanted.items() if identity not in refused]
     Upload.objects.bulk_create(new)
     UploadEvent.objects.bulk_create(
         UploadEvent(upload=one, after=one.state, actor=actor) for one in new
     )
+    return list(refused.values())
 
 
-def _identity(upload: Upload) -> tuple[object, ...]:
-    return (upload.interface_id, upload.kind, upload.client_id, upload.job_id, upload.contact_name)
+def _refused_before(wanted: Mapping[Identity, Upload]) -> dict[Identity, Upload]:
+    """The newest refused upload of each contact and job wanted that has one."""
+    if not wanted:
+        return {}
+    refused = Upload.objects.filter(
+        Q(client__in={one.client_id for one in wanted.values()} - {None})
+        | Q(job__in={one.job_id for one in wanted.values()} - {None}),
+        state=State.REFUSED,
+    )
+    found = {_identity(one): one for one in _held_steps(refused)}
+    return {identity: one for identity, one in found.items() if identity in wanted}
+
+
+def _identity(upload: Upload) -> Identity:
+    if upload.invoice_id:
+        return (upload.kind, upload.invoice_id)
+    return (upload.kind, upload.interface_id, upload.client_id, upload.job_id, upload.contact_name)
 
 
 @transaction.atomic

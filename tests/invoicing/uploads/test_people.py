@@ -8,10 +8,12 @@ from django.utils import timezone
 from connectors.base.documents import Conflict, Contact, Posted, SalesInvoice
 from connectors.base.protocol import Found
 from interfaces.models import AccountingInterface
-from invoicing.invoices import Refused, commit, uncommit
-from invoicing.models import Invoice, Upload
+from invoicing import selectors
+from invoicing.invoices import Refused, commit, keep_pdf, uncommit
+from invoicing.models import Batch, Invoice, Upload
 from invoicing.uploads import (
     CannotLink,
+    Retried,
     cancel,
     link_existing,
     look_at,
@@ -331,3 +333,97 @@ def test_ids_of_another_practice_are_as_good_as_none(desk: Desk, books: Books) -
             found = Posted(key="x", remote_id="x")
             link_existing(upload_id=upload.pk, found=found, actor=desk.user)
     assert desk.of(invoice).state == State.REFUSED
+
+
+def refuse_contact(desk: Desk, books: Books) -> Invoice:
+    """An invoice held back by its contact, which Till has refused."""
+    invoice = desk.invoice(number="A-1")
+    books.refusals["Harbour View Trust"] = till.refused("That e-mail is none.")
+    desk.upload(invoice)
+    desk.work()
+    assert desk.of(invoice).state == State.REFUSED
+    return invoice
+
+
+def retry_all(desk: Desk, *, batch: int = 1) -> Retried:
+    """Press Retry all on the page of the batch."""
+    with acting_for(desk.practice.pk):
+        rows = selectors.retryable(Batch.objects.get(number=batch), upload_ids=None)
+        return retry(upload_ids=[one.pk for one in rows], actor=desk.user)
+
+
+def test_a_refused_contact_is_tried_again_with_its_invoice_and_stays_one(
+    desk: Desk, books: Books
+) -> None:
+    invoice = refuse_contact(desk, books)
+    with acting_for(desk.practice.pk):
+        assert retry(upload_ids=[desk.of(invoice).pk], actor=desk.user).queued == 1
+    desk.work()
+    assert [one.state for one in desk.all(kind="contact")] == [State.REFUSED]
+    books.refusals.clear()
+    retry_all(desk)
+    desk.work()
+    assert desk.of(invoice).state == State.SENT
+    assert books.names(Contact) == ["Harbour View Trust"] * 3
+    assert desk.batch().finished_at is not None
+
+
+def test_a_contact_refused_in_two_batches_is_tried_again_once(desk: Desk, books: Books) -> None:
+    invoice = refuse_contact(desk, books)
+    desk.upload(invoice)
+    desk.work()
+    books.refusals.clear()
+    with acting_for(desk.practice.pk):
+        failed = [one.pk for one in desk.all(state=State.REFUSED)]
+        retry(upload_ids=failed, actor=desk.user)
+    desk.work()
+    assert desk.of(invoice).state == State.SENT
+    assert [one.state for one in desk.all(kind="contact")] == [State.REFUSED, State.SENT]
+
+
+def test_a_contact_that_waits_in_a_newer_batch_is_not_tried_again_beside_it(
+    desk: Desk, books: Books
+) -> None:
+    desk.upload(refuse_contact(desk, books))
+    asked = retry_all(desk)
+    assert asked.queued == 0
+    assert [(one.number, one.reason) for one in asked.left_out] == [
+        ("Harbour View Trust", "Already in batch 2.")
+    ]
+
+
+def test_a_contact_refused_under_another_name_is_left_as_it_is(desk: Desk, books: Books) -> None:
+    desk.interface.preferences["match_contacts_by"] = "name_on_invoice"
+    with acting_for(desk.practice.pk):
+        desk.interface.save()
+    books.refusals["Old Trust"] = till.refused()
+    invoice = desk.invoice(name_on_invoice="Old Trust")
+    desk.upload(invoice)
+    desk.work()
+    with acting_for(desk.practice.pk):
+        Invoice.objects.update(name_on_invoice="New Trust")
+        retry(upload_ids=[desk.of(invoice).pk], actor=desk.user)
+    books.refusals.clear()
+    desk.work()
+    assert desk.of(invoice).state == State.SENT
+    assert books.names(Contact) == ["Old Trust", "New Trust"]
+
+
+def test_a_pdf_refused_before_another_one_was_sent_is_not_sent_again(
+    desk: Desk, books: Books
+) -> None:
+    invoice = desk.invoice()
+    with acting_for(desk.practice.pk):
+        keep_pdf(invoice_id=invoice.abtrac_id, content=b"%PDF-1.7 first")
+    desk.upload(invoice)
+    books.refusals[f"{desk.of(invoice).document['key']}/pdf"] = till.refused("Too large.")
+    desk.work()
+    books.refusals.clear()
+    with acting_for(desk.practice.pk):
+        keep_pdf(invoice_id=invoice.abtrac_id, content=b"%PDF-1.7 second")
+    desk.work()
+    refused, sent = desk.all(kind="pdf")
+    assert (refused.state, sent.state) == (State.REFUSED, State.SENT)
+    with acting_for(desk.practice.pk):
+        asked = retry(upload_ids=[refused.pk], actor=desk.user)
+    assert (asked.queued, len(asked.left_out)) == (0, 1)
