@@ -136,6 +136,27 @@ def _left_out(invoice_ids: Sequence[int], invoices: Sequence[Invoice]) -> list[L
 
 def why_not(invoice: Invoice, batches: Mapping[int, int]) -> str:
     """Why the invoice cannot join a batch, or nothing; `batches` are those they are live in."""
+    reason = why_not_by_itself(invoice, batches)
+    if reason:
+        return reason
+    interface = invoice.invoice_setting.interface
+    if interface is None:
+        return (
+            f"The invoice setting {invoice.invoice_setting} is not linked to an accounting"
+            " interface. Link it under Accounting >> Interface Settings."
+        )
+    return why_not_through(interface)
+
+
+def why_not_through(interface: AccountingInterface) -> str:
+    """Why nothing can be asked or sent there until somebody connects it, or nothing."""
+    if interface.state == AccountingInterface.State.DISCONNECTED:
+        return f"{interface} is disconnected. Connect it under Accounting >> Interface Settings."
+    return ""
+
+
+def why_not_by_itself(invoice: Invoice, batches: Mapping[int, int]) -> str:
+    """As `why_not`, wherever the invoice would go."""
     if invoice.pk in batches:
         return f"Already in batch {batches[invoice.pk]}."
     if invoice.status != Invoice.Status.COMMITTED:
@@ -144,14 +165,6 @@ def why_not(invoice: Invoice, batches: Mapping[int, int]) -> str:
         return "A zero-value invoice (write-off) is not sent to the accounts."
     if invoice.parked_at:
         return "Parked. Un-park it first."
-    interface = invoice.invoice_setting.interface
-    if interface is None:
-        return (
-            f"The invoice setting {invoice.invoice_setting} is not linked to an accounting"
-            " interface. Link it under Accounting >> Interface Settings."
-        )
-    if interface.state == AccountingInterface.State.DISCONNECTED:
-        return f"{interface} is disconnected. Connect it under Accounting >> Interface Settings."
     return ""
 
 

@@ -8,9 +8,10 @@ from interfaces import clock, lanes
 from interfaces.connections import open_connector
 from invoicing.models import Upload
 from invoicing.uploads import outcomes, states
+from invoicing.uploads.enqueue import why_not_by_itself
 from invoicing.uploads.kinds import CARRIERS
 from invoicing.uploads.people import CannotLink, hold_invoices_of
-from invoicing.uploads.states import DOCUMENTS, FAILED, State
+from invoicing.uploads.states import DOCUMENTS, FAILED, LIVE, State
 from offices.models import User
 from offices.tenancy import acting_for
 
@@ -111,4 +112,11 @@ def _failed(upload_id: int) -> Upload:
     )
     if upload is None:
         raise CannotLink("Only an upload that failed can be linked to what is there.")
+    assert upload.invoice is not None  # noqa: S101 - documents name their invoice
+    # Since it failed the invoice may have been un-committed, parked or sent another way.
+    others = Upload.objects.filter(invoice=upload.invoice, kind__in=DOCUMENTS, state__in=LIVE)
+    batches = dict(others.exclude(pk=upload.pk).values_list("invoice_id", "batch__number"))
+    reason = why_not_by_itself(upload.invoice, batches)
+    if reason:
+        raise CannotLink(f"Invoice {upload.invoice} cannot be linked. {reason}")
     return upload

@@ -1,5 +1,6 @@
 """What a person may decide about uploads."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -230,6 +231,44 @@ def test_one_document_there_cannot_stand_for_two_invoices(desk: Desk, books: Boo
     found = look(desk, upload, theirs)
     with acting_for(desk.practice.pk), pytest.raises(CannotLink, match="A-9 already"):
         link_existing(upload_id=upload.pk, found=found, actor=desk.user)
+
+
+def uncommitted(desk: Desk, invoice: Invoice) -> None:
+    with acting_for(desk.practice.pk):
+        uncommit(invoice_ids=[invoice.abtrac_id])
+
+
+def parked(desk: Desk, invoice: Invoice) -> None:
+    with acting_for(desk.practice.pk):
+        # Parked before it failed, as far as the upload knows.
+        Invoice.objects.filter(pk=invoice.pk).update(parked_at=timezone.now())
+
+
+def on_its_way(desk: Desk, invoice: Invoice) -> None:
+    desk.upload(invoice)
+
+
+@pytest.mark.parametrize(
+    ("happened", "why"),
+    [
+        (uncommitted, "Not committed yet"),
+        (parked, "Un-park it first"),
+        (on_its_way, "Already in batch 2"),
+    ],
+)
+def test_an_old_refusal_is_not_linked_once_its_invoice_has_gone_another_way(
+    desk: Desk, books: Books, happened: Callable[[Desk, Invoice], None], why: str
+) -> None:
+    invoice = fail(desk, books)
+    refused = desk.of(invoice)
+    found = Posted(key=refused.document["key"], remote_id="till-7")
+    books.shown["till-7"] = lambda one: found
+    happened(desk, invoice)
+    with pytest.raises(CannotLink, match=why):
+        look(desk, refused, "till-7")
+    with acting_for(desk.practice.pk), pytest.raises(CannotLink, match=why):
+        link_existing(upload_id=refused.pk, found=found, actor=desk.user)
+    assert desk.of_pk(refused.pk).state == State.REFUSED
 
 
 def test_an_invoice_whose_number_was_taken_can_be_uncommitted_and_sent_anew(
