@@ -5,7 +5,7 @@ from contextlib import closing
 
 from connectors.base.errors import ConnectorError, NeedsReconnect
 from connectors.base.protocol import Disconnects
-from interfaces import clock, credentials, oauth, selectors
+from interfaces import clock, credentials, lanes, oauth, selectors
 from interfaces.connections import acting_for_nobody, open_with
 from interfaces.credentials import GivenToken, StoredTokens
 from interfaces.models import AccountingInterface
@@ -37,6 +37,8 @@ def disconnect(
     with acting_for(practice_id):
         sharing = selectors.sharing_company_file(interface, interface.company_file_id)
         refresh_token = credentials.refresh_token_of(interface_id)
+        # A turn hands over what can no longer be asked; lanes are locked before interfaces.
+        lanes.wake(interface_id)
         credentials.erase(interface_id)
         AccountingInterface.objects.filter(pk=interface_id).update(
             state=State.DISCONNECTED, state_reason="", state_changed_at=clock.now()

@@ -117,12 +117,22 @@ def _give_back(held: Held) -> datetime | None:
     with acting_for(held.practice_id):
         lanes.lock(held)
         interface = AccountingInterface.objects.get(pk=held.interface_id)
+        if interface.state == AccountingInterface.State.DISCONNECTED:
+            lanes.keep(held)
+            _ask_no_more(held)
         due = waiting.next_due(held.interface_id) if interface.is_connected else None
         until = lanes.waits_until(held.interface_id)
         if due is not None and until is not None:
             due = max(due, until)
         lanes.release(held, due=due)
     return due
+
+
+def _ask_no_more(held: Held) -> None:
+    unknown = Upload.objects.filter(interface_id=held.interface_id, state=State.UNKNOWN)
+    uploads = list(unknown.select_related("interface").order_by("id"))
+    if uploads:
+        outcomes.cannot_ask(uploads)
 
 
 class Turn:

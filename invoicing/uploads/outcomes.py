@@ -292,6 +292,25 @@ def look_again(
         finish_batches(given_up)
 
 
+def cannot_ask(uploads: Sequence[Upload]) -> None:
+    """Their interface is disconnected, and nothing says that it ever comes back: a person decides.
+
+    Since when they are unknown stays: a retry after the next consent looks first.
+    """
+    for one in uploads:
+        label = one.interface.package.label
+        one.reason = (
+            f"We do not know whether it arrived in {label}: it cannot be asked while"
+            f" {one.interface} is disconnected."
+        )
+        one.next_step = (
+            f"Connect {one.interface} again and retry, which looks in {label} first; or look there"
+            " yourself, and park it."
+        )
+    states.move(uploads, State.NEEDS_PERSON, fields=("reason", "next_step"), same={"due": None})
+    finish_batches(uploads)
+
+
 def send_alone(uploads: Sequence[Upload], *, reason: str, held: Held) -> None:
     """A call of several was refused as a whole, so nothing of it was kept: one by one, then."""
     moment = clock.now()

@@ -19,6 +19,7 @@ from invoicing.uploads.enqueue import (
     hold,
     jobs_for,
     why_not,
+    why_not_through,
 )
 from invoicing.uploads.states import DOCUMENTS, FAILED, LIVE, MOVING, State
 from offices.models import User
@@ -49,9 +50,9 @@ def retry(*, upload_ids: Sequence[int], actor: User | None) -> Retried:
     needed a person is looked up first, because it may have arrived. Needs a scope.
     """
     uploads = _locked(upload_ids)
-    left_out = _not_retried(uploads)
-    skipped = {one.invoice_id for one in left_out}
-    going = [one for one in uploads if one.invoice_id is None or one.invoice_id not in skipped]
+    held_back = _held_back(uploads)
+    left_out = [_left_out(one, held_back[one.pk]) for one in uploads if one.pk in held_back]
+    going = [one for one in uploads if one.pk not in held_back]
     anew = _one_of_each(
         [one for one in going if one.state == State.REFUSED and one.kind in DOCUMENTS]
     )
@@ -65,7 +66,11 @@ def retry(*, upload_ids: Sequence[int], actor: User | None) -> Retried:
     again = _one_of_each([*_stuck_companions(queued), *steps])
     live = _live_beside(again)
     again = [one for one in again if _identity(one) not in live]
-    left_out += [_left_live(one, live) for one in steps if _identity(one) in live]
+    left_out += [
+        _left_out(one, f"Already in batch {live[_identity(one)]}.")
+        for one in steps
+        if _identity(one) in live
+    ]
     _requeue_steps(again, actor=actor)
     again += _companions_of(queued, actor=actor)
     waiting = [one for one in going if one.state == State.QUEUED]
@@ -104,23 +109,30 @@ def _locked(upload_ids: Sequence[int]) -> list[Upload]:
     )
 
 
-def _not_retried(uploads: Sequence[Upload]) -> list[LeftOut]:
-    """Refused documents that cannot be frozen anew: un-committed, parked, sent another way."""
-    refused = [one for one in uploads if one.state == State.REFUSED and one.kind in DOCUMENTS]
+def _held_back(uploads: Sequence[Upload]) -> dict[int, str]:
+    """Why failed uploads cannot be tried again, by upload.
+
+    Refused documents that were un-committed, parked or sent another way cannot be frozen anew, and
+    nothing can be asked of an interface that is disconnected.
+    """
+    failed = [one for one in uploads if one.state in FAILED]
+    refused = [one for one in failed if one.state == State.REFUSED and one.kind in DOCUMENTS]
     batches = dict(
         Upload.objects.filter(
             invoice__in=[one.invoice_id for one in refused], kind__in=DOCUMENTS, state__in=LIVE
         ).values_list("invoice_id", "batch__number")
     )
-    left = []
+    reasons = {one.pk: why_not_through(one.interface) for one in failed}
     for one in refused:
         assert one.invoice is not None  # noqa: S101 - documents name their invoice
-        reason = why_not(one.invoice, batches)
-        if reason:
-            left.append(
-                LeftOut(invoice_id=one.invoice.pk, number=one.invoice.number, reason=reason)
-            )
-    return left
+        # It goes where its invoice setting goes now.
+        reasons[one.pk] = why_not(one.invoice, batches)
+    return {pk: reason for pk, reason in reasons.items() if reason}
+
+
+def _left_out(upload: Upload, reason: str) -> LeftOut:
+    name = upload.invoice or upload.job or upload.contact_name or upload.client
+    return LeftOut(invoice_id=upload.invoice_id or 0, number=str(name), reason=reason)
 
 
 def _freeze_anew(uploads: Sequence[Upload], *, actor: User | None) -> list[Upload]:
@@ -216,15 +228,6 @@ def _live_beside(steps: Sequence[Upload]) -> dict[Identity, int]:
     )
     live = Upload.objects.filter(same).exclude(pk__in=[one.pk for one in steps])
     return {_identity(one): one.batch.number for one in live.select_related("batch")}
-
-
-def _left_live(step: Upload, live: Mapping[Identity, int]) -> LeftOut:
-    name = step.invoice or step.job or step.contact_name or step.client
-    return LeftOut(
-        invoice_id=step.invoice_id or 0,
-        number=str(name),
-        reason=f"Already in batch {live[_identity(step)]}.",
-    )
 
 
 def _requeue_steps(uploads: Sequence[Upload], *, actor: User | None) -> None:

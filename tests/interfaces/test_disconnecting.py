@@ -8,7 +8,7 @@ import pytest
 from connectors.base.errors import NeedsReconnect
 from interfaces.credentials import StoredTokens, store_tokens
 from interfaces.disconnecting import disconnect
-from interfaces.models import AccountCode, AccountingInterface
+from interfaces.models import AccountCode, AccountingInterface, Lane
 from offices.models import AuditEntry, User
 from offices.tenancy import acting_for
 from tests.factories import make_interface
@@ -150,6 +150,14 @@ def test_an_interface_never_connected_can_be_set_aside(
     assert "could not be told" in end(unconnected, admin)
     assert reload(unconnected).state == State.DISCONNECTED
     assert server.calls == []
+
+
+def test_a_turn_is_rung_for_so_that_nothing_waits_for_answers(
+    interface: AccountingInterface, admin: User, server: LedgerServer
+) -> None:
+    Lane.objects.update(due=None)
+    end(interface, admin)
+    assert Lane.objects.get(interface=interface).due is not None
 
 
 def test_no_secret_reaches_a_log_or_the_answer(

@@ -8,6 +8,9 @@ from django.utils import timezone
 
 from connectors.base.documents import Conflict, Contact, Posted, SalesInvoice
 from connectors.base.protocol import Found
+from interfaces.connections import regain
+from interfaces.credentials import store_tokens
+from interfaces.disconnecting import disconnect
 from interfaces.models import AccountingInterface
 from invoicing import selectors
 from invoicing.invoices import Refused, commit, keep_pdf, uncommit
@@ -16,6 +19,7 @@ from invoicing.uploads import (
     CannotLink,
     Retried,
     cancel,
+    lane,
     link_existing,
     look_at,
     offered,
@@ -466,3 +470,73 @@ def test_a_pdf_refused_before_another_one_was_sent_is_not_sent_again(
     with acting_for(desk.practice.pk):
         asked = retry(upload_ids=[refused.pk], actor=desk.user)
     assert (asked.queued, len(asked.left_out)) == (0, 1)
+
+
+def lose_answer(desk: Desk, books: Books) -> Upload:
+    """An upload whose answer was lost; Till has it."""
+    desk.upload(desk.invoice())
+    desk.work()
+    invoice = desk.invoice(number="A-1")
+    books.script = [till.lose_answer]
+    desk.upload(invoice)
+    desk.work()
+    assert desk.of(invoice).state == State.UNKNOWN
+    return desk.of(invoice)
+
+
+def end_link(desk: Desk) -> None:
+    """Disconnect, and let the worker take the turn it is rung for."""
+    disconnect(practice_id=desk.practice.pk, interface_id=desk.interface.pk, actor=desk.user)
+    assert (desk.lane().due or timezone.now()) <= timezone.now()
+    lane.drain(practice_id=desk.practice.pk, interface_id=desk.interface.pk)
+
+
+def test_what_cannot_be_asked_any_more_goes_to_a_person(desk: Desk, books: Books) -> None:
+    before = lose_answer(desk, books)
+    looks = len(books.looks)
+    end_link(desk)
+    upload = desk.of_pk(before.pk)
+    assert upload.state == State.NEEDS_PERSON
+    assert "cannot be asked while" in upload.reason
+    assert "park it" in upload.next_step
+    assert upload.unknown_since == before.unknown_since
+    assert desk.batch(2).finished_at is not None
+    assert len(books.looks) == looks
+    with acting_for(desk.practice.pk):
+        invoice = Invoice.objects.get(uploads=upload)
+        with pytest.raises(Refused, match="waits for a person"):
+            uncommit(invoice_ids=[invoice.abtrac_id])
+        assert park(invoice_ids=[invoice.pk], reason="It is there", actor=desk.user) == 1
+
+
+def test_what_cannot_be_asked_is_retried_only_once_connected_again(
+    desk: Desk, books: Books
+) -> None:
+    upload = lose_answer(desk, books)
+    end_link(desk)
+    with acting_for(desk.practice.pk):
+        asked = retry(upload_ids=[upload.pk], actor=desk.user)
+    assert asked.queued == 0
+    [left] = asked.left_out
+    assert (left.number, "is disconnected. Connect it" in left.reason) == ("A-1", True)
+    assert desk.of_pk(upload.pk).state == State.NEEDS_PERSON
+    regain(practice_id=desk.practice.pk, interface_id=desk.interface.pk)
+    with acting_for(desk.practice.pk):
+        tokens = {"access_token": "a", "expires_at": timezone.now().timestamp() + 86400}
+        store_tokens(desk.interface.pk, tokens, desk.user)
+        assert retry(upload_ids=[upload.pk], actor=desk.user).queued == 1
+    desk.work()
+    assert desk.of_pk(upload.pk).state == State.SENT
+    assert books.names(SalesInvoice).count("A-1") == 1
+
+
+def test_a_worker_that_died_before_a_disconnect_leaves_nothing_unasked(
+    desk: Desk, books: Books
+) -> None:
+    invoice = desk.invoice()
+    desk.upload(invoice)
+    desk.work()
+    with acting_for(desk.practice.pk):
+        Upload.objects.filter(invoice=invoice).update(state="sending", remote_id="")
+    end_link(desk)
+    assert desk.moves(desk.of(invoice))[-2:] == [State.UNKNOWN, State.NEEDS_PERSON]
