@@ -208,24 +208,26 @@ def postpone(
     reason: str,
     after: timedelta | None = None,
     counts: bool = True,
-) -> datetime:
+) -> None:
     """Surely not executed: wait as the package wishes, or by the schedule; then a person decides.
 
-    Answers the earliest time one of them is due.
+    A try that does not count, for a consent or a limit, says nothing of how long the package has
+    been away, so it is no reason to give up.
     """
     moment = clock.now()
     waiting: list[Upload] = []
     given_up: list[Upload] = []
-    earliest = moment + timedelta(days=1)
     for one in uploads:
-        one.tries += 1 if counts else 0
+        old = False
+        if counts:
+            one.tries += 1
+            one.waiting_since = one.waiting_since or moment
+            waited = (moment - one.waiting_since).total_seconds()
+            old = waited > settings.UPLOAD_GIVE_UP_SECONDS
         one.generation += 1
-        one.waiting_since = one.waiting_since or moment
         one.reason = reason
         one.due = moment + (_step(one.tries) if after is None else after)
-        old = (moment - one.waiting_since).total_seconds()
-        (given_up if old > settings.UPLOAD_GIVE_UP_SECONDS else waiting).append(one)
-        earliest = min(earliest, one.due)
+        (given_up if old else waiting).append(one)
     fields = ("tries", "generation", "waiting_since", "reason", "due", "next_step")
     if waiting:
         states.move(waiting, State.QUEUED, held=held, fields=fields)
@@ -234,7 +236,6 @@ def postpone(
     if given_up:
         states.move(given_up, State.NEEDS_PERSON, held=held, fields=fields)
         finish_batches(given_up)
-    return earliest
 
 
 def unknown(uploads: Sequence[Upload], *, reason: str, held: Held | None) -> None:

@@ -75,7 +75,7 @@ def retry(*, upload_ids: Sequence[int], actor: User | None) -> Retried:
     again += _companions_of(queued, actor=actor)
     waiting = [one for one in going if one.state == State.QUEUED]
     Upload.objects.filter(pk__in=[one.pk for one in waiting], state=State.QUEUED).update(
-        due=clock.now()
+        due=clock.now(), tries=0, waiting_since=None
     )
     for interface_id in sorted({one.interface_id for one in going if one.state in MOVING}):
         lanes.wake(interface_id)
@@ -184,9 +184,11 @@ def _keep(refused: Sequence[Upload], *, actor: User | None) -> None:
 def _look_up_first(uploads: Sequence[Upload], *, actor: User | None) -> None:
     now = clock.now()
     for one in uploads:
-        one.lookups, one.due = 0, now
+        one.tries = one.lookups = 0
+        # How long it was tried before is over; since when it is unknown stays.
+        one.waiting_since, one.due = None, now
         one.reason, one.next_step = f"Looking in {one.interface.package.label} first.", ""
-    fields = ("lookups", "due", "reason", "next_step")
+    fields = ("tries", "lookups", "waiting_since", "due", "reason", "next_step")
     states.move(uploads, State.UNKNOWN, fields=fields, actor=actor)
 
 

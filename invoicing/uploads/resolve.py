@@ -66,8 +66,9 @@ def _send_again(uploads: Sequence[Upload], now: datetime) -> None:
     """Proven absent: back into the queue under a new key."""
     for one in uploads:
         one.generation += 1
-        one.waiting_since = one.waiting_since or one.unknown_since or now
-        one.unknown_since, one.lookups, one.due = None, 0, now
+        # The package has just answered, so it is not away any more.
+        one.waiting_since = one.unknown_since = None
+        one.lookups, one.due = 0, now
         label = one.interface.package.label
         one.reason = f"It has not arrived in {label}, so it is sent again."
     fields = ("generation", "waiting_since", "unknown_since", "lookups", "due", "reason")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.db.models import F
 from django.utils import timezone
 
 from connectors import registry
@@ -19,7 +20,7 @@ from interfaces import lanes, limits
 from interfaces.connections import regain
 from interfaces.lanes import LostLane
 from interfaces.models import AccountingInterface, Lane
-from invoicing.models import ContactLink, InvoicePdf, Upload
+from invoicing.models import ContactLink, Invoice, InvoicePdf, Upload
 from invoicing.uploads import killpoints, lane, outcomes, retry, states
 from invoicing.uploads.states import MOVES, IllegalMove, State
 from offices.tenancy import acting_for
@@ -373,6 +374,71 @@ def test_after_five_days_of_outage_a_person_is_asked(known: Desk, books: Books) 
     upload = known.of(invoice)
     assert upload.state == State.NEEDS_PERSON
     assert upload.next_step
+
+
+def let_pass(desk: Desk, invoice: Invoice, days: int) -> None:
+    """As if it had begun to wait, and to be unknown, so many days earlier."""
+    with acting_for(desk.practice.pk):
+        for name in ("waiting_since", "unknown_since"):
+            Upload.objects.filter(invoice=invoice, **{f"{name}__isnull": False}).update(
+                **{name: F(name) - timedelta(days=days)}
+            )
+
+
+def test_a_long_wait_for_a_consent_is_no_reason_to_give_up(known: Desk, books: Books) -> None:
+    invoice = known.invoice()
+    known.upload(invoice)
+    books.script = [
+        till.failing(NeedsReconnect("Till has signed us out.")),
+        till.failing(RetryLater("Too many calls.", congested=True)),
+        till.failing(RetryLater("Till is not available.")),
+    ]
+    known.work()
+    for _ in range(2):
+        let_pass(known, invoice, days=14)
+        regain(practice_id=known.practice.pk, interface_id=known.interface.pk)
+        known.work()
+        assert known.of(invoice).state == State.QUEUED
+    assert known.of(invoice).tries == 1
+
+
+def test_a_limit_met_after_a_long_outage_is_no_reason_to_give_up(known: Desk, books: Books) -> None:
+    invoice = known.invoice()
+    known.upload(invoice)
+    books.script = [
+        till.failing(RetryLater("Till is not available.")),
+        till.failing(RetryLater("Too many calls.", congested=True)),
+    ]
+    known.work()
+    let_pass(known, invoice, days=14)
+    known.work()
+    assert known.of(invoice).state == State.QUEUED
+
+
+def test_what_a_person_retries_has_its_five_days_anew(known: Desk, books: Books) -> None:
+    invoice = known.invoice()
+    known.upload(invoice)
+    books.script = [till.failing(RetryLater("Till is not available."))] * 3
+    known.work()
+    let_pass(known, invoice, days=6)
+    known.work()
+    assert known.of(invoice).state == State.NEEDS_PERSON
+    with acting_for(known.practice.pk):
+        retry(upload_ids=[known.of(invoice).pk], actor=known.user)
+    known.work()
+    upload = known.of(invoice)
+    assert (upload.state, upload.tries) == (State.QUEUED, 1)
+
+
+def test_what_a_look_up_proved_absent_has_its_five_days_anew(known: Desk, books: Books) -> None:
+    invoice = known.invoice()
+    known.upload(invoice)
+    books.script = [till.lose_request, till.failing(RetryLater("Till is not available."))]
+    known.work()
+    let_pass(known, invoice, days=14)
+    known.work()
+    upload = known.of(invoice)
+    assert (upload.state, upload.reason) == (State.QUEUED, "Till is not available.")
 
 
 def test_lost_consent_keeps_everything_and_goes_on_by_itself(
