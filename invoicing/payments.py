@@ -5,7 +5,7 @@ Reading the same changes twice stores them once.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,6 +17,7 @@ from connectors.base.protocol import ReadsPayments
 from interfaces.connections import open_connector
 from interfaces.models import AccountingInterface, Lane
 from invoicing.models import Invoice, PaymentReceived, Upload, UploadEvent
+from invoicing.uploads.enqueue import ORDER
 from invoicing.uploads.states import DOCUMENTS, State
 from offices.tenancy import acting_for
 
@@ -90,36 +91,49 @@ def due_interfaces() -> list[tuple[int, int]]:
 
 
 def _store(interface: AccountingInterface, changes: Changes) -> ReadBack:
-    named = {one.document_id for one in changes.payments}
-    named |= {one.remote_id for one in changes.documents}
-    ours = _ours(interface, named)
+    ours, wait = _ours(interface, changes)
     received = [one for one in changes.payments if one.document_id in ours]
     _keep(interface, received, ours)
     changed = _update(ours, received=received, documents=changes.documents)
-    wait = _is_unanswered(interface, changes, ours)
     if not wait:
         interface.payments_mark = changes.mark
         interface.save(update_fields=["payments_mark"])
     return ReadBack(payments=len(received), invoices=changed, kept_mark=wait)
 
 
-def _ours(interface: AccountingInterface, remote_ids: Iterable[str]) -> dict[str, Upload]:
-    """The upload that brought each document there, with its invoice held against other writers."""
-    uploads = {
-        one.remote_id: one
-        for one in Upload.objects.filter(
-            interface=interface, kind__in=DOCUMENTS, state=State.SENT, remote_id__in=set(remote_ids)
-        ).select_related("interface")
-    }
+def _ours(interface: AccountingInterface, changes: Changes) -> tuple[dict[str, Upload], bool]:
+    """The upload that brought each document there, with its invoice held against other writers.
+
+    And whether a change may concern one whose id is still being found out: it must be read again
+    once the id is known, or its payment would be missed.
+    """
+    remote_ids = {one.document_id for one in changes.payments}
+    remote_ids |= {one.remote_id for one in changes.documents}
+    numbers = {one.number for one in changes.payments}
+    numbers |= {one.number for one in changes.documents}
+    documents = Upload.objects.filter(interface=interface, kind__in=DOCUMENTS).select_related(
+        "interface"
+    )
+    sent = documents.filter(state=State.SENT, remote_id__in=remote_ids)
+    waiting = documents.filter(state__in=UNANSWERED, invoice__number__in=numbers)
     invoices = (
         Invoice.objects.select_for_update(no_key=True)
-        .filter(pk__in=[one.invoice_id for one in uploads.values()])
-        .order_by("issued", "number", "id")
+        .filter(pk__in=sent.values("invoice"))
+        .order_by(*ORDER)
         .in_bulk()
     )
-    for one in uploads.values():
-        one.invoice = invoices[one.invoice_id or 0]
-    return uploads
+    ours: dict[str, Upload] = {}
+    wait = False
+    # Looked at only once the invoices are held: a link taken back meanwhile is none of ours. All in
+    # one statement, so that nothing is answered between the one question and the other.
+    for one in sent.union(waiting, all=True):
+        invoice = invoices.get(one.invoice_id or 0)
+        if one.state == State.SENT and invoice is not None:
+            one.invoice = invoice
+            ours[one.remote_id] = one
+        else:
+            wait = True
+    return ours, wait
 
 
 def _keep(
@@ -184,21 +198,6 @@ def _added_up(uploads: Sequence[Upload]) -> dict[int, Decimal]:
         invoice__in=[one.invoice_id for one in uploads], reversed=False
     )
     return dict(standing.values_list("invoice_id").annotate(paid=Sum("amount")))
-
-
-def _is_unanswered(
-    interface: AccountingInterface, changes: Changes, ours: Mapping[str, Upload]
-) -> bool:
-    """Whether a change may concern a document of ours whose id is still being found out.
-
-    Then it must be read again once the id is known, or its payment would be missed.
-    """
-    strange = {one.number for one in changes.payments if one.document_id not in ours}
-    strange |= {one.number for one in changes.documents if one.remote_id not in ours}
-    waiting = Upload.objects.filter(
-        interface=interface, kind__in=DOCUMENTS, state__in=UNANSWERED, invoice__number__in=strange
-    )
-    return waiting.exists()
 
 
 def _invoice(upload: Upload) -> Invoice:

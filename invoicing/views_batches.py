@@ -204,7 +204,12 @@ def unlink(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
     """Take back that the document is in the package already."""
     row = get_object_or_404(Upload.objects.select_related("invoice", "batch"), pk=upload_id)
     remote_id = row.remote_id
-    if uploads.unlink(upload_id=row.pk, actor=request.user):
+    try:
+        unlinked = uploads.unlink(upload_id=row.pk, actor=request.user)
+    except uploads.CannotUnlink as error:
+        messages.error(request, str(error))
+        return to(request, "batch", batch_number=row.batch.number)
+    if unlinked:
         record_request(
             request, "upload.unlinked", str(row.invoice), upload=row.pk, remote_id=remote_id
         )

@@ -5,11 +5,12 @@ due, `people` does what a person decides. `states` alone moves a row.
 """
 
 from invoicing.uploads.enqueue import Enqueued, LeftOut, enqueue, offered
-from invoicing.uploads.existing import link_existing, look_at, unlink
+from invoicing.uploads.existing import CannotUnlink, link_existing, look_at, unlink
 from invoicing.uploads.people import CannotLink, Retried, cancel, park, retry, unpark
 
 __all__ = [
     "CannotLink",
+    "CannotUnlink",
     "Enqueued",
     "LeftOut",
     "Retried",

@@ -6,14 +6,18 @@ from connectors.base.documents import Conflict, Posted
 from connectors.base.protocol import Found, ShowsDocuments
 from interfaces import clock, lanes
 from interfaces.connections import open_connector
-from invoicing.models import Upload
-from invoicing.uploads import outcomes, states
+from invoicing.models import Invoice, PaymentReceived, Upload
+from invoicing.uploads import followups, outcomes, states
 from invoicing.uploads.enqueue import why_not_by_itself
 from invoicing.uploads.kinds import CARRIERS
 from invoicing.uploads.people import CannotLink, hold_invoices_of
-from invoicing.uploads.states import DOCUMENTS, FAILED, LIVE, State
+from invoicing.uploads.states import DOCUMENTS, FAILED, HELD, LIVE, State
 from offices.models import User
 from offices.tenancy import acting_for
+
+
+class CannotUnlink(Exception):
+    """The link cannot be taken back just now; `str(error)` says why."""
 
 
 def look_at(*, practice_id: int, upload_id: int, remote_id: str) -> Found:
@@ -79,15 +83,23 @@ def link_existing(*, upload_id: int, found: Found, actor: User | None) -> None:
 
 @transaction.atomic
 def unlink(*, upload_id: int, actor: User | None) -> bool:
-    """Take that word back: the invoice counts as failed again. False where nobody had given it."""
+    """Take that word back: the invoice counts as failed again. False where nobody had given it.
+
+    What followed from it goes with it: the steps that name that document, and its payments. Raises
+    CannotUnlink while one of the steps is on the wire.
+    """
     hold_invoices_of([upload_id])
-    linked = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("interface")
+    linked = Upload.objects.select_for_update(of=("self",), no_key=True).select_related(
+        "interface", "invoice"
+    )
     upload = linked.filter(pk=upload_id, state=State.SENT, linked=True).first()
     if upload is None:
         return False
     label = upload.interface.package.label
+    left_there = _cancel_steps(upload, actor=actor)
+    _forget_payments(upload)
     upload.reason = f"{actor} took back that it is in {label} already."
-    upload.next_step = f"Retry, which looks in {label} first; or park it."
+    upload.next_step = f"Retry, which looks in {label} first; or park it.{left_there}"
     upload.linked, upload.remote_id, upload.remote_url, upload.sent_at = False, "", "", None
     upload.remote_number, upload.remote_total, upload.warnings = "", None, []
     states.move(
@@ -100,6 +112,35 @@ def unlink(*, upload_id: int, actor: User | None) -> bool:
         actor=actor,
     )
     return True
+
+
+def _cancel_steps(upload: Upload, *, actor: User | None) -> str:
+    """Cancel what follows from the document linked; what a person must still do there, if any."""
+    steps = followups.following(upload)
+    label = upload.interface.package.label
+    for one in steps:
+        if one.state in (*HELD, State.UNKNOWN):
+            raise CannotUnlink(
+                f"A step that follows from it, {one.get_kind_display()}, is on its way to {label}"
+                " just now. Wait until the batch is finished, then take the link back."
+            )
+    # Steps whose answer was lost and never found may be there as well.
+    there = [one for one in steps if one.state == State.SENT or one.unknown_since]
+    for one in steps:
+        one.reason, one.next_step = "The link to that document was taken back.", ""
+    states.move(steps, State.CANCELLED, fields=("reason", "next_step"), actor=actor)
+    outcomes.finish_batches(steps)
+    if not there:
+        return ""
+    names = ", ".join(sorted({one.get_kind_display() for one in there}))
+    return f" Take off the document linked before what we added to it: {names}."
+
+
+def _forget_payments(upload: Upload) -> None:
+    """They were paid of that document, which is not this invoice."""
+    assert upload.invoice is not None  # noqa: S101 - documents name their invoice
+    PaymentReceived.objects.filter(invoice=upload.invoice, interface=upload.interface).delete()
+    Invoice.objects.filter(pk=upload.invoice.pk).update(paid=0, package_status="")
 
 
 def _failed(upload_id: int) -> Upload:

@@ -10,6 +10,7 @@ from invoicing.models import InvoicePdf, Upload, UploadEvent
 from invoicing.uploads.states import DOCUMENTS, LIVE, State
 
 Kind = Upload.Kind
+STEPS = (Kind.ALLOCATION, Kind.PDF)
 
 
 def queue_after(uploads: Sequence[Upload]) -> list[Upload]:
@@ -21,15 +22,33 @@ def queue_after(uploads: Sequence[Upload]) -> list[Upload]:
     if not sent:
         return []
     steps = _pdfs(sent) + _allocations(sent)
-    live = set(
-        Upload.objects.filter(
-            invoice__in=[one.invoice_id for one in steps], state__in=LIVE
-        ).values_list("invoice_id", "kind")
-    )
+    live: set[tuple[int | None, str]] = set()
+    last: dict[tuple[int | None, str], int] = {}
+    earlier = Upload.objects.filter(invoice__in=[one.invoice_id for one in steps], kind__in=STEPS)
+    earlier = earlier.defer("document", "package_words", "warnings")
+    for one in earlier:
+        place = (one.invoice_id, one.kind)
+        last[place] = max(last.get(place, 0), one.revision)
+        if one.state in LIVE:
+            live.add(place)
     new = [one for one in steps if (one.invoice_id, one.kind) not in live]
+    for one in new:
+        # Another document or another PDF than before, so never under a key used for that.
+        one.revision = max(one.revision, last.get((one.invoice_id, one.kind), 0) + 1)
     Upload.objects.bulk_create(new)
     UploadEvent.objects.bulk_create(UploadEvent(upload=one, after=one.state) for one in new)
     return new
+
+
+def following(upload: Upload) -> list[Upload]:
+    """The steps that name this very document in the package, at either end; locked."""
+    steps = Upload.objects.filter(
+        Q(invoice=upload.invoice_id) | Q(invoice__credits=upload.invoice_id),
+        interface=upload.interface_id,
+        kind__in=STEPS,
+    ).exclude(state=State.CANCELLED)
+    locked = steps.order_by("id").select_for_update(of=("self",), no_key=True)
+    return [one for one in locked if upload.remote_id in one.document.values()]
 
 
 def _pdfs(sent: Sequence[Upload]) -> list[Upload]:
@@ -62,6 +81,9 @@ def _allocations(sent: Sequence[Upload]) -> list[Upload]:
         .filter(Q(invoice__in=ids) | Q(invoice__credits__in=ids))
         .exclude(invoice__credits__isnull=True)
         .select_related("invoice", "interface")
+        .order_by("id")
+        # Nobody takes a link back meanwhile, which would leave the step behind.
+        .select_for_update(of=("self",), no_key=True)
     )
     originals = {
         (one.invoice_id, one.interface_id): one
@@ -69,7 +91,10 @@ def _allocations(sent: Sequence[Upload]) -> list[Upload]:
             kind=Kind.INVOICE,
             state=State.SENT,
             invoice__in=[one.invoice.credits_id for one in notes if one.invoice],
-        ).select_related("invoice")
+        )
+        .select_related("invoice")
+        .order_by("id")
+        .select_for_update(of=("self",), no_key=True)
     }
     steps = []
     for note in notes:

@@ -29,12 +29,12 @@ MOVES: Mapping[str, frozenset[str]] = {
     State.UNKNOWN: frozenset({State.SENT, State.NEEDS_PERSON, State.QUEUED}),
     # A person resends, says that it is there, or gives up on it. What may have arrived is asked
     # for first, so a resend goes through UNKNOWN. What clashed is withdrawn by un-committing it.
-    State.REFUSED: frozenset({State.QUEUED, State.PARKED, State.SENT}),
+    State.REFUSED: frozenset({State.QUEUED, State.PARKED, State.SENT, State.CANCELLED}),
     State.NEEDS_PERSON: frozenset(
         {State.QUEUED, State.UNKNOWN, State.PARKED, State.SENT, State.CANCELLED}
     ),
-    # Only what a person said was there, and takes back.
-    State.SENT: frozenset({State.NEEDS_PERSON}),
+    # Only what a person said was there, and takes back; and the steps that followed from it.
+    State.SENT: frozenset({State.NEEDS_PERSON, State.CANCELLED}),
     State.PARKED: frozenset(),
     State.CANCELLED: frozenset(),
 }

@@ -483,6 +483,26 @@ def test_a_person_can_say_which_document_is_the_invoice(
     assert said(again) == ["There was nothing to take back."]
 
 
+def test_a_link_whose_pdf_is_being_sent_is_not_taken_back_yet(
+    practice: Practice, browser: Browser, scene: Scene
+) -> None:
+    conflict = scene.uploads["conflict"]
+    with acting_for(practice.pk):
+        Upload.objects.filter(pk=conflict.pk).update(state="sent", linked=True, remote_id="0c1d-77")
+        Upload.objects.create(
+            interface=conflict.interface,
+            batch=conflict.batch,
+            invoice=conflict.invoice,
+            kind="pdf",
+            state="sending",
+            document={"key": "k/pdf", "document_id": "0c1d-77"},
+        )
+    answer = browser.post(url(practice, f"uploads/{conflict.pk}/unlink/"), follow=True)
+    [told] = said(answer)
+    assert "Wait until the batch is finished, then take the link back." in told
+    assert states(practice, conflict) == ["sent"]
+
+
 def test_a_viewer_sees_a_batch_and_cannot_act(practice: Practice, scene: Scene) -> None:
     viewer = client_of(make_member(practice, Role.VIEWER))
     page = viewer.get(url(practice, "batches/1/"))

@@ -2,11 +2,19 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
 
-from connectors.base.documents import Conflict, Contact, Posted, SalesInvoice
+from connectors.base.documents import (
+    Allocation,
+    Attachment,
+    Conflict,
+    Contact,
+    Posted,
+    SalesInvoice,
+)
 from connectors.base.protocol import Found
 from interfaces.connections import regain
 from interfaces.credentials import store_tokens
@@ -14,9 +22,10 @@ from interfaces.disconnecting import disconnect
 from interfaces.models import AccountingInterface
 from invoicing import selectors
 from invoicing.invoices import Refused, commit, keep_pdf, uncommit
-from invoicing.models import Batch, Invoice, Upload
+from invoicing.models import Batch, Invoice, PaymentReceived, Upload
 from invoicing.uploads import (
     CannotLink,
+    CannotUnlink,
     Retried,
     cancel,
     lane,
@@ -540,3 +549,110 @@ def test_a_worker_that_died_before_a_disconnect_leaves_nothing_unasked(
         Upload.objects.filter(invoice=invoice).update(state="sending", remote_id="")
     end_link(desk)
     assert desk.moves(desk.of(invoice))[-2:] == [State.UNKNOWN, State.NEEDS_PERSON]
+
+
+def link_wrong(desk: Desk, books: Books, invoice: Invoice) -> Upload:
+    """The invoice's failed upload, linked to somebody else's document."""
+    upload = desk.of(invoice)
+    with acting_for(desk.practice.pk):
+        found = Posted(key=upload.document["key"], remote_id="till-wrong")
+        link_existing(upload_id=upload.pk, found=found, actor=desk.user)
+    return upload
+
+
+def attached_to(books: Books) -> list[str]:
+    """The documents that a PDF was hung on, in order."""
+    sent = [one for call in books.posts for one in call if isinstance(one, Attachment)]
+    return [one.document_id for one in sent]
+
+
+def with_pdf(desk: Desk, books: Books) -> Invoice:
+    """A refused invoice that has a PDF."""
+    invoice = fail(desk, books)
+    with acting_for(desk.practice.pk):
+        keep_pdf(invoice_id=invoice.abtrac_id, content=b"%PDF-1.7 first")
+    return invoice
+
+
+def test_what_waits_to_follow_a_link_goes_with_it(desk: Desk, books: Books) -> None:
+    upload = link_wrong(desk, books, with_pdf(desk, books))
+    with acting_for(desk.practice.pk):
+        assert unlink(upload_id=upload.pk, actor=desk.user)
+    desk.work()
+    [step] = desk.all(kind="pdf")
+    assert (step.state, attached_to(books)) == (State.CANCELLED, [])
+    assert "added" not in desk.of_pk(upload.pk).next_step
+    assert desk.batch().finished_at is not None
+
+
+def test_after_a_link_taken_back_the_right_document_gets_its_pdf(desk: Desk, books: Books) -> None:
+    invoice = with_pdf(desk, books)
+    upload = link_wrong(desk, books, invoice)
+    desk.work()
+    with acting_for(desk.practice.pk):
+        assert unlink(upload_id=upload.pk, actor=desk.user)
+    assert "Take off the document linked before" in desk.of_pk(upload.pk).next_step
+    with acting_for(desk.practice.pk):
+        retry(upload_ids=[upload.pk], actor=desk.user)
+    desk.work(turns=2)
+    assert desk.of(invoice).state == State.SENT
+    assert attached_to(books) == ["till-wrong", desk.of(invoice).remote_id]
+    assert len(set(books.call_keys)) == len(books.call_keys)
+
+
+def test_a_refused_step_of_a_link_taken_back_is_not_tried_again(desk: Desk, books: Books) -> None:
+    invoice = with_pdf(desk, books)
+    books.refusals[f"{desk.of(invoice).document['key']}/pdf"] = till.refused("Too large.")
+    upload = link_wrong(desk, books, invoice)
+    desk.work()
+    [step] = desk.all(kind="pdf")
+    assert step.state == State.REFUSED
+    with acting_for(desk.practice.pk):
+        assert unlink(upload_id=upload.pk, actor=desk.user)
+        assert retry(upload_ids=[step.pk], actor=desk.user).queued == 0
+    assert desk.of_pk(step.pk).state == State.CANCELLED
+
+
+def test_a_credit_is_not_set_against_a_document_no_longer_linked(desk: Desk, books: Books) -> None:
+    invoice = fail(desk, books)
+    note = desk.invoice(nets=("-400.00",), credits=invoice)
+    desk.upload(note)
+    desk.work()
+    upload = link_wrong(desk, books, invoice)
+    assert [one.state for one in desk.all(kind="allocation")] == [State.QUEUED]
+    with acting_for(desk.practice.pk):
+        assert unlink(upload_id=upload.pk, actor=desk.user)
+        retry(upload_ids=[upload.pk], actor=desk.user)
+    desk.work(turns=2)
+    made = [one for call in books.posts for one in call if isinstance(one, Allocation)]
+    assert [one.invoice_id for one in made] == [desk.of(invoice).remote_id]
+
+
+@pytest.mark.parametrize("state", [State.CLAIMED, State.SENDING, State.UNKNOWN])
+def test_a_link_is_not_taken_back_while_a_step_of_it_is_on_the_wire(
+    desk: Desk, books: Books, state: State
+) -> None:
+    upload = link_wrong(desk, books, with_pdf(desk, books))
+    with acting_for(desk.practice.pk):
+        Upload.objects.filter(kind="pdf").update(state=state)
+        with pytest.raises(CannotUnlink, match="PDF, is on its way to Till"):
+            unlink(upload_id=upload.pk, actor=desk.user)
+    assert desk.of_pk(upload.pk).state == State.SENT
+
+
+def test_payments_of_the_wrong_document_go_with_the_link(desk: Desk, books: Books) -> None:
+    invoice = fail(desk, books)
+    upload = link_wrong(desk, books, invoice)
+    with acting_for(desk.practice.pk):
+        PaymentReceived.objects.create(
+            interface=desk.interface,
+            invoice=invoice,
+            remote_id="p-1",
+            paid_on=invoice.issued,
+            amount="99.00",
+        )
+        Invoice.objects.filter(pk=invoice.pk).update(paid="99.00", package_status="PAID")
+        unlink(upload_id=upload.pk, actor=desk.user)
+        stored = Invoice.objects.get(pk=invoice.pk)
+        assert (stored.paid, stored.package_status) == (Decimal(0), "")
+        assert not PaymentReceived.objects.exists()

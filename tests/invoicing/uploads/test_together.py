@@ -2,16 +2,19 @@
 
 import threading
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from connectors.base.documents import Posted
+from connectors.base.documents import Changes, Payment, Posted
 from invoicing.invoices import Refused, uncommit
 from invoicing.models import Invoice, Upload
-from invoicing.uploads import existing, link_existing, outcomes, park, people, retry
+from invoicing.payments import read_payments
+from invoicing.uploads import existing, link_existing, outcomes, park, people, retry, unlink
 from invoicing.uploads.lane import drain
 from invoicing.uploads.states import State
 from offices.models import User
@@ -19,7 +22,7 @@ from offices.tenancy import acting_for
 from tests.faults.conftest import wait_for
 from tests.invoicing.uploads.conftest import Desk, open_desk
 from tests.invoicing.uploads.test_people import fail
-from tests.invoicing.uploads.till import Books
+from tests.invoicing.uploads.till import Books, TillConnector
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
@@ -179,3 +182,33 @@ def test_a_batch_whose_last_two_end_at_once_is_finished(
     assert other.raised is None
     assert {one.state for one in desk.all()} == {State.SENT}
     assert desk.batch(3).finished_at is not None
+
+
+def test_payments_read_while_a_link_is_taken_back_are_not_the_invoices(
+    desk: Desk, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid = Payment(
+        remote_id="p-1",
+        document_id="till-7",
+        number="A-1",
+        paid_on=date(2026, 11, 21),
+        amount=Decimal("99.00"),
+    )
+
+    def read_changes(self: TillConnector, since: str) -> Changes:
+        return Changes(payments=(paid,), documents=(), mark="m1")
+
+    monkeypatch.setattr(TillConnector, "read_changes", read_changes, raising=False)
+    invoice = fail(desk, books)
+    with acting_for(desk.practice.pk):
+        linked(desk.of(invoice), desk.user)
+    ids = {"practice_id": desk.practice.pk, "interface_id": desk.interface.pk}
+    read_payments(**ids)
+    assert still(desk, invoice).paid == paid.amount
+    other = Other(partial(read_payments, **ids))
+    after(monkeypatch, existing, "_forget_payments", other)
+    with acting_for(desk.practice.pk):
+        assert unlink(upload_id=desk.of(invoice).pk, actor=desk.user)
+    other.end()
+    assert other.raised is None
+    assert still(desk, invoice).paid == 0
