@@ -38,7 +38,7 @@ def look_up_due(calls: Calls, connector: Any, *, most: int) -> Said:
 def _settle(uploads: Sequence[Upload], found: Mapping[Key, Found]) -> None:
     there = [one for one in uploads if one.document["key"] in found]
     if there:
-        outcomes.record(there, {key: found[key] for key in found}, held=None)
+        outcomes.record(there, found, held=None)
     absent = [one for one in uploads if one.document["key"] not in found]
     now = clock.now()
     proven = [one for one in absent if settled_at(one) <= now]
