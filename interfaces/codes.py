@@ -50,7 +50,9 @@ def refresh_codes(*, practice_id: int, interface_id: int) -> None:
             AccountingInterface.objects.filter(pk=interface_id).update(codes_error=str(error)[:500])
         raise
     with acting_for(practice_id):
-        _store(AccountingInterface.objects.select_for_update().get(pk=interface_id), codes)
+        _store(
+            AccountingInterface.objects.select_for_update(no_key=True).get(pk=interface_id), codes
+        )
     log.info(
         "codes read practice=%s interface=%s accounts=%s taxes=%s",
         *(practice_id, interface_id, len(codes.accounts), len(codes.taxes)),

@@ -31,7 +31,7 @@ def choose(*, practice_id: int, interface_id: int, company_file_id: str) -> Comp
     if chosen is None:
         raise CannotChoose("That one is not in reach of this sign-in. Choose again.")
     with acting_for(practice_id):
-        interface = AccountingInterface.objects.select_for_update().get(pk=interface_id)
+        interface = AccountingInterface.objects.select_for_update(no_key=True).get(pk=interface_id)
         if interface.company_file_id not in {"", chosen.id}:
             raise CannotChoose(
                 f"{interface.name} already belongs to {interface.company_file_name}."

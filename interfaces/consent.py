@@ -190,7 +190,9 @@ def _company_files(interface: AccountingInterface, tokens: Tokens) -> list[Compa
 
 def _store(trip: Trip, *, user: User, tokens: Tokens, files: list[CompanyFile]) -> Arrival:
     with acting_for(trip.practice_id):
-        interface = AccountingInterface.objects.select_for_update().get(pk=trip.interface_id)
+        interface = AccountingInterface.objects.select_for_update(no_key=True).get(
+            pk=trip.interface_id
+        )
         chosen = _pick(interface, files)
         credentials.store_tokens(interface.pk, tokens, user)
         connected = chosen is not None or not interface.package.can(ListsCompanyFiles)

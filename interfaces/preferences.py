@@ -18,7 +18,7 @@ def secrets_of(package: Package) -> list[Setting]:
 def save_preferences(interface: AccountingInterface, values: Mapping[str, Any]) -> None:
     """Keep the values given; a secret left empty stays as it was. Needs a scope."""
     # As they are now: a page opened a while ago must not bring back a secret sealed anew since.
-    stored = AccountingInterface.objects.select_for_update().get(pk=interface.pk)
+    stored = AccountingInterface.objects.select_for_update(no_key=True).get(pk=interface.pk)
     kept = dict(stored.preferences)
     secret = {setting.key for setting in secrets_of(interface.package)}
     for key, value in values.items():

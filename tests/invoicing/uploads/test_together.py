@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 
 from connectors.base.documents import Changes, Payment, Posted
+from interfaces.preferences import save_preferences
 from invoicing.invoices import Refused, uncommit
 from invoicing.models import Invoice, Upload
 from invoicing.payments import read_payments
@@ -34,12 +35,14 @@ class Other:
         self._work = work
         self._backend = 0
         self.raised: BaseException | None = None
+        self.waited = False
         self._thread = threading.Thread(target=self._run)
 
     def start(self) -> None:
         """Let them work until they are done or wait for a lock of ours."""
         self._thread.start()
         wait_for(lambda: not self._thread.is_alive() or self._waits())
+        self.waited = self._thread.is_alive()
 
     def end(self) -> None:
         """Wait until they are done."""
@@ -212,3 +215,17 @@ def test_payments_read_while_a_link_is_taken_back_are_not_the_invoices(
     other.end()
     assert other.raised is None
     assert still(desk, invoice).paid == 0
+
+
+def test_a_worker_goes_on_while_somebody_changes_the_interface(desk: Desk) -> None:
+    """Waiting for it with a lane in hand would meet whoever holds it and waits for the lane."""
+    invoice = desk.invoice()
+    desk.upload(invoice)
+    work = partial(drain, practice_id=desk.practice.pk, interface_id=desk.interface.pk)
+    other = Other(work)
+    with acting_for(desk.practice.pk):
+        save_preferences(desk.interface, {})
+        other.start()
+    other.end()
+    assert not other.waited
+    assert desk.of(invoice).state == State.SENT
