@@ -22,6 +22,8 @@ LINK_OR_RENUMBER = (
     "Look at it in Xero. If it is this one, say that it is there already; if not, change one of"
     " the two numbers, then retry."
 )
+# Documents that Xero still shows, but that stand no more.
+TAKEN_BACK = frozenset({"VOIDED", "DELETED"})
 # Numbers asked for in one look-up must fit into an address.
 LONGEST_LIST = 1500
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -119,7 +121,7 @@ def look_at(books: Books, sort: Sort, document: SalesInvoice, document_id: str) 
     same = sort.number(record).casefold() == document.number.casefold()
     if same and _is_ours(document, record):
         return _posted(books, sort, document, record, Preferences.of(books.settings))
-    gone = text(record, "Status") in {"VOIDED", "DELETED"}
+    gone = text(record, "Status") in TAKEN_BACK
     message = _told(sort, document, record)
     return _conflict(
         books,
@@ -310,7 +312,7 @@ def _found(
 def _is_ours(document: SalesInvoice, record: Record) -> bool:
     """Same contact, currency, total and date, and standing."""
     return (
-        text(record, "Status") != "VOIDED"
+        text(record, "Status") not in TAKEN_BACK
         and _contact(record).get("ContactID") == document.contact_id
         and text(record, "CurrencyCode") == document.currency
         and money(record.get("Total")) == document.total

@@ -636,6 +636,17 @@ def test_a_document_is_looked_at_by_its_id_and_compared(
     assert connector.look_at(ready(xero), other.id).message.startswith("It is voided in Xero.")
 
 
+@pytest.mark.parametrize("status", ["VOIDED", "DELETED"])
+def test_our_own_document_that_was_taken_back_is_not_this_very_one(
+    xero: Rehearsal, organisation: Organisation, status: str
+) -> None:
+    [posted] = post(xero, ready(xero))
+    organisation.invoice(ready(xero).number).status = status
+    found = xero.connect().look_at(ready(xero), posted.remote_id)
+    assert isinstance(found, Conflict)
+    assert found.message.startswith(f"It is {status.lower()} in Xero.")
+
+
 @pytest.mark.parametrize("remote_id", ["nonsense", "../Contacts", "", GONE])
 def test_an_id_no_invoice_has_is_none(xero: Rehearsal, remote_id: str) -> None:
     assert xero.connect().look_at(ready(xero), remote_id) is None
