@@ -158,15 +158,19 @@ def _matched(
     ]
     if by_number:
         return _chosen(books, contact, by_number, by="number")
-    # An archived namesake is no match: Xero lets us create beside it.
-    standing = [one for one in by_name if text(one, "ContactStatus") == "ACTIVE"]
-    return _chosen(books, contact, standing, by="name")
+    # An archived namesake is no match, for Xero lets us create beside it; but one that was merged
+    # says which contact is meant now.
+    meant = [one for one in by_name if _is_active(one) or remote_id(one, "MergedToContactID")]
+    return _chosen(books, contact, meant, by="name")
 
 
-def _chosen(books: Books, contact: Contact, hits: Iterable[Record], *, by: str) -> Found | None:
-    """The one active hit; what was merged counts as what it was merged into."""
-    followed = {remote_id(one, ID): one for one in (_followed(books, hit) for hit in hits)}
-    active = [one for one in followed.values() if text(one, "ContactStatus") == "ACTIVE"]
+def _chosen(books: Books, contact: Contact, hits: Sequence[Record], *, by: str) -> Found | None:
+    """The one active hit; where none is, what was merged counts as what it was merged into."""
+    standing = [one for one in hits if _is_active(one)]
+    followed = {
+        remote_id(one, ID): one for one in standing or (_followed(books, hit) for hit in hits)
+    }
+    active = [one for one in followed.values() if _is_active(one)]
     if len(active) > 1:
         return _conflict(
             books,
@@ -205,6 +209,10 @@ def _linked(books: Books, contact: Contact, record: Record, *, by: str) -> Found
         )
     linked = f"Linked by its name: the contact has no contact number in {LABEL}."
     return _posted(books, contact, record, (linked,))
+
+
+def _is_active(record: Record) -> bool:
+    return text(record, "ContactStatus") == "ACTIVE"
 
 
 def _followed(books: Books, record: Record) -> Record:

@@ -158,6 +158,29 @@ def test_a_merged_contact_is_what_it_was_merged_into(
     assert [one.remote_id for one in found.values()] == [last.id]
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_a_merged_contact_without_a_number_makes_no_second(
+    xero: Rehearsal, organisation: Organisation, many: bool
+) -> None:
+    organisation.add_contact(name="Smith Ltd")
+    kept = organisation.add_contact(name="Smith Holdings")
+    organisation.merge_contacts("Smith Ltd", into="Smith Holdings")
+    others = [samples.contact(f"C{n}", f"Other {n}") for n in range(2, 6)] if many else []
+    found = xero.connect().find_contacts([SMITH, *others])
+    assert [one.remote_id for one in found.values()] == [kept.id]
+
+
+@pytest.mark.parametrize("matching", ["number", "name"])
+def test_an_active_contact_counts_before_a_namesake_that_was_merged(
+    xero: Rehearsal, organisation: Organisation, matching: str
+) -> None:
+    organisation.add_contact(name="Smith Ltd")
+    organisation.add_contact(name="Smith Holdings")
+    organisation.merge_contacts("Smith Ltd", into="Smith Holdings")
+    there = organisation.add_contact(name="Smith Ltd")
+    assert find(xero, SMITH, matching).remote_id == there.id
+
+
 # --- Few calls for many --------------------------------------------------------------------------
 
 
