@@ -1,6 +1,5 @@
 """Contacts: created once, matched afterwards, never overwritten."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
@@ -19,8 +18,6 @@ PLACE = Place(path="/Contacts", plural="Contacts", known_by="Name")
 BY_ID = Place(path="/Contacts", plural="Contacts", known_by="ContactID")
 ID = "ContactID"
 SHOWN_AT = "/Contacts/View/"
-# Numbers that may stand in a path; a slash would make it another one.
-PATH_SAFE = re.compile(r"[\w .-]*\w")
 # A contact may be merged into one that was merged in turn.
 MERGES = 5
 
@@ -118,18 +115,19 @@ def _whole_list(books: Books, contacts: Sequence[Contact]) -> list[Record] | Non
 
 def _candidates(books: Books, contact: Contact, matching: Matching) -> list[Record]:
     """The contacts that could be it, archived ones included."""
-    if matching is Matching.NUMBER and contact.number:
-        numbered = _numbered(books, contact.number)
-        if numbered:
-            return numbered
+    if matching is Matching.NUMBER and (number := contact.number.strip()):
+        # By a filter and not by the number in the path, whose case Xero may or may not mind.
+        numbered = _filtered(books, "ContactNumber", number)
+        # Where it cannot be written in a filter, others were found too.
+        if alike := _numbered_alike(numbered, number):
+            return alike
     return _named(books, contact.name)
 
 
-def _numbered(books: Books, number: str) -> list[Record]:
-    if not PATH_SAFE.fullmatch(number):
-        return _filtered(books, "ContactNumber", number)
-    answer = books.http.read_or_none(f"{PLACE.path}/{quote(number)}")
-    return records(answer.get(PLACE.plural)) if isinstance(answer, dict) else []
+def _numbered_alike(candidates: Iterable[Record], number: str) -> list[Record]:
+    """Those with the number, be it in other capitals."""
+    alike = number.casefold()
+    return [one for one in candidates if alike and text(one, "ContactNumber").casefold() == alike]
 
 
 def _named(books: Books, name: str) -> list[Record]:
@@ -152,12 +150,12 @@ def _matched(
     by_name = [one for one in candidates if folded(text(one, "Name")) == folded(contact.name)]
     if matching is not Matching.NUMBER:
         return _chosen(books, contact, by_name, by="name")
-    number = contact.number.casefold()
-    by_number = [
-        one for one in candidates if number and text(one, "ContactNumber").casefold() == number
-    ]
-    if by_number:
+    number = contact.number.strip()
+    alike = _numbered_alike(candidates, number)
+    if by_number := [one for one in alike if text(one, "ContactNumber") == number]:
         return _chosen(books, contact, by_number, by="number")
+    if alike:
+        return _numbered_otherwise(books, contact, alike[0])
     # An archived namesake is no match, for Xero lets us create beside it; but one that was merged
     # says which contact is meant now.
     meant = [one for one in by_name if _is_active(one) or remote_id(one, "MergedToContactID")]
@@ -197,7 +195,7 @@ def _linked(books: Books, contact: Contact, record: Record, *, by: str) -> Found
     if by == "number" or matching is not Matching.NUMBER:
         return _posted(books, contact, record, ())
     number = text(record, "ContactNumber")
-    if number and number.casefold() != contact.number.casefold():
+    if number and number != contact.number.strip():
         return _conflict(
             books,
             contact,
@@ -209,6 +207,20 @@ def _linked(books: Books, contact: Contact, record: Record, *, by: str) -> Found
         )
     linked = f"Linked by its name: the contact has no contact number in {LABEL}."
     return _posted(books, contact, record, (linked,))
+
+
+def _numbered_otherwise(books: Books, contact: Contact, record: Record) -> Conflict:
+    """Two numbers, or one typed twice: neither linked nor created beside it unasked."""
+    return _conflict(
+        books,
+        contact,
+        record,
+        f"{LABEL}'s contact {text(record, 'Name')} has the contact number"
+        f" {text(record, 'ContactNumber')}; the client ID of {contact.name} is {contact.number}."
+        " They differ in capitals only.",
+        f"If it is the same client, give the contact the number {contact.number} in {LABEL}; if"
+        " not, give one of them another number. Then retry.",
+    )
 
 
 def _is_active(record: Record) -> bool:

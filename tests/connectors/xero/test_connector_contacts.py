@@ -85,6 +85,45 @@ def test_odd_client_ids_are_found(xero: Rehearsal, organisation: Organisation, n
     assert find(xero, samples.contact(number, "Another name")).remote_id == there.id
 
 
+@pytest.mark.parametrize("others", [0, 1, 5])
+def test_a_number_in_other_capitals_is_left_to_a_person(
+    xero: Rehearsal, organisation: Organisation, others: int
+) -> None:
+    organisation.add_contact(name="Bar Ltd", number="AB1")
+    organisation.add_contact(name="Foo Ltd")
+    ours = samples.contact("ab1", "Foo Ltd")
+    wanted = [ours, *(samples.contact(f"X{n}", f"Other {n}") for n in range(others))]
+    found = xero.connect().find_contacts(wanted)
+    assert list(found) == [ours.key]
+    conflict = found[ours.key]
+    assert isinstance(conflict, Conflict)
+    assert conflict.contact_name == "Bar Ltd"
+    assert conflict.message == (
+        "Xero's contact Bar Ltd has the contact number AB1; the client ID of Foo Ltd is ab1."
+        " They differ in capitals only."
+    )
+
+
+@pytest.mark.parametrize("others", [0, 1, 5])
+def test_a_number_that_is_ours_exactly_counts_before_one_in_other_capitals(
+    xero: Rehearsal, organisation: Organisation, others: int
+) -> None:
+    organisation.add_contact(name="Bar Ltd", number="AB1")
+    there = organisation.add_contact(name="Foo Ltd", number="ab1")
+    wanted = [samples.contact("ab1", "Foo"), *(samples.contact(f"X{n}") for n in range(others))]
+    found = xero.connect().find_contacts(wanted)
+    assert [one.remote_id for one in found.values()] == [there.id]
+
+
+@pytest.mark.parametrize("number", ['A"1', "A\\1"])
+def test_a_number_no_filter_can_hold_does_not_hide_the_name(
+    xero: Rehearsal, organisation: Organisation, number: str
+) -> None:
+    organisation.add_contact(name="Other Ltd", number=f"{number}0")
+    there = organisation.add_contact(name="Smith Ltd")
+    assert find(xero, samples.contact(number, "Smith Ltd")).remote_id == there.id
+
+
 # --- Matching by name ----------------------------------------------------------------------------
 
 
@@ -206,7 +245,8 @@ def test_in_a_very_long_list_each_is_looked_for(
         organisation.add_contact(name=f"Client {place}", number=f"C{place}")
     wanted = [samples.contact(f"C{place}", f"Client {place}") for place in (1, 11, 99)]
     assert set(xero.connect().find_contacts(wanted)) == {one.key for one in wanted[:2]}
-    assert len(xero.standin.seen("GET", CONTACTS)) == 2  # the first page, and the name of the 99th
+    # The first page, each number, and the name of the 99th.
+    assert len(xero.standin.requests) == len(xero.standin.seen("GET", CONTACTS)) == 5
 
 
 # --- Creating ------------------------------------------------------------------------------------
@@ -239,7 +279,7 @@ def test_a_look_up_that_fails_after_others_were_made_leaves_all_unknown(
     xero: Rehearsal, organisation: Organisation
 ) -> None:
     organisation.add_contact(name="Smith Ltd")
-    xero.standin.script("GET", rf"{CONTACTS}/.*", fault=Answer(429))
+    xero.standin.script("GET", CONTACTS, fault=Answer(429))
     with pytest.raises(OutcomeUnknown):
         post(xero, samples.contact("C2", "Other Ltd"), SMITH)
 
