@@ -1,6 +1,6 @@
 """The accounting API of one organisation: how it is called, and how it is read page by page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,8 @@ MOST_PAGES = 1000
 # From so many on a whole list may take fewer calls than looking for each.
 MANY = 3
 WHOLE_LIST_PAGE = 1000
+# What is asked for by name in one look-up must fit into an address.
+LONGEST_LIST = 1500
 # How often a list is read again because it changed between two pages.
 READINGS = 3
 DEEP_LINK = "https://go.xero.com/organisationlogin/default.aspx?shortcode={}&redirecturl={}"
@@ -107,6 +109,18 @@ class Books:
         if listing is None:
             raise Rejected(f"{LABEL} lists more {plural.lower()} than can be read.")
         return listing
+
+
+def some_of(names: Iterable[str]) -> Iterator[list[str]]:
+    """The numbers or ids in lists short enough for an address."""
+    some: list[str] = []
+    for name in names:
+        if some and sum(len(one) + 1 for one in some) + len(name) > LONGEST_LIST:
+            yield some
+            some = []
+        some.append(name)
+    if some:
+        yield some
 
 
 @contextmanager

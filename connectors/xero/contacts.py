@@ -1,13 +1,14 @@
 """Contacts: created once, matched afterwards, never overwritten."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import quote
 
 from connectors.base.documents import Conflict, Contact, Key, Posted
 from connectors.base.errors import OutcomeUnknown, Rejected
 from connectors.base.protocol import Found, Outcome
 from connectors.xero import mapping
-from connectors.xero.books import MANY, WHOLE_LIST_PAGE, Books, after_a_write
+from connectors.xero.books import MANY, WHOLE_LIST_PAGE, Books, after_a_write, some_of
 from connectors.xero.creating import New, Place, Record, create
 from connectors.xero.creating import update as send_update
 from connectors.xero.mapping import Matching, Preferences
@@ -71,9 +72,26 @@ def update(books: Books, contacts: Sequence[Contact], *, call_key: str) -> list[
         changed.append(New(key=one.key, body={ID: one.remote_id, **fields}))
     if changed:
         by_key = {one.key: one for one in contacts}
-        for key, answer in send_update(books, BY_ID, changed, call_key=call_key).items():
+        whole = _with_theirs(books, changed)
+        for key, answer in send_update(books, BY_ID, whole, call_key=call_key).items():
             outcomes[key] = _outcome(books, by_key[key], answer)
     return [outcomes[one.key] for one in contacts]
+
+
+def _with_theirs(books: Books, changed: Sequence[New]) -> list[New]:
+    """The updates with the addresses and phones of theirs that ours would displace."""
+    listing = [text(one.body, ID) for one in changed if mapping.has_lists(one.body)]
+    there = {
+        remote_id(record, ID): record
+        for some in some_of(dict.fromkeys(listing))
+        for record in books.whole_list(
+            PLACE.path, PLACE.plural, ID, IDs=",".join(some), includeArchived=True
+        ).records
+    }
+    return [
+        replace(one, body=mapping.beside_theirs(one.body, there.get(text(one.body, ID), {})))
+        for one in changed
+    ]
 
 
 def _outcome(books: Books, contact: Contact, answer: Record | Rejected) -> Outcome:

@@ -354,6 +354,21 @@ def _lost_jobs(
 
 # --- Contacts ----------------------------------------------------------------------------------
 
+# What a contact has several of: the field that tells them apart, and those that can be written.
+_LISTS = {
+    "Addresses": (
+        "AddressType",
+        (
+            "AttentionTo",
+            *(f"AddressLine{n}" for n in range(1, 5)),
+            "City",
+            "Region",
+            "PostalCode",
+            "Country",
+        ),
+    ),
+    "Phones": ("PhoneType", ("PhoneNumber", "PhoneAreaCode", "PhoneCountryCode")),
+}
 # Free text is cut; what is of no use in part is refused.
 _TEXTS = {"FirstName": 255, "LastName": 255}
 _ADDRESS_TEXTS = {"AttentionTo": 255, "City": 255, "Region": 255}
@@ -388,6 +403,29 @@ def to_contact(contact: Contact, preferences: Preferences) -> dict[str, Any]:
         "Phones": _phones(contact),
     }
     return {name: value for name, value in fields.items() if value}
+
+
+def has_lists(fields: Mapping[str, Any]) -> bool:
+    """Whether an update writes any addresses or phones."""
+    return any(name in fields for name in _LISTS)
+
+
+def beside_theirs(fields: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an update, and in its lists what the record has of the types not written.
+
+    Persons left out of an update are known to be gone; so may be addresses and phones.
+    """
+    beside = dict(fields)
+    for name in _LISTS.keys() & fields.keys():
+        kind, parts = _LISTS[name]
+        ours = {one[kind] for one in fields[name]}
+        theirs = [
+            {kind: text(one, kind), **{part: text(one, part) for part in parts if text(one, part)}}
+            for one in records(record.get(name))
+            if text(one, kind) not in ours and any(text(one, part) for part in parts)
+        ]
+        beside[name] = [*fields[name], *sorted(theirs, key=lambda one: one[kind])]
+    return beside
 
 
 def notes_on_contact(contact: Contact) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from connectors.base.documents import Conflict, Key, Posted, SalesInvoice
 from connectors.base.errors import OutcomeUnknown, Rejected
 from connectors.base.protocol import Found, Outcome
 from connectors.xero import mapping
-from connectors.xero.books import MANY, WHOLE_LIST_PAGE, Books, after_a_write
+from connectors.xero.books import MANY, WHOLE_LIST_PAGE, Books, after_a_write, some_of
 from connectors.xero.creating import New, Place, Record, create
 from connectors.xero.mapping import Preferences
 from connectors.xero.refusals import NOT_FOUND, NUMBER_TAKEN, refusal, warnings_of
@@ -24,8 +24,6 @@ LINK_OR_RENUMBER = (
 )
 # Documents that Xero still shows, but that stand no more.
 TAKEN_BACK = frozenset({"VOIDED", "DELETED"})
-# Numbers asked for in one look-up must fit into an address.
-LONGEST_LIST = 1500
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -230,7 +228,7 @@ def _listed(books: Books, sort: Sort, numbers: Iterable[str]) -> list[Record]:
     else:
         plain = [one for one in wanted if "," not in one]
         found = _listed_singly(books, sort, [one for one in wanted if "," in one])
-        for some in _some(plain):
+        for some in some_of(plain):
             found += _read(books, sort, InvoiceNumbers=",".join(some))
     return [one for one in found if text(one, "Type") == sort.kind]
 
@@ -259,18 +257,6 @@ def _listed_singly(books: Books, sort: Sort, numbers: Sequence[str]) -> list[Rec
 def _read(books: Books, sort: Sort, **which: str) -> list[Record]:
     place = sort.place
     return books.whole_list(place.path, place.plural, sort.id_name, unitdp=4, **which).records
-
-
-def _some(numbers: Iterable[str]) -> Iterable[list[str]]:
-    """The numbers in lists short enough for an address."""
-    some: list[str] = []
-    for number in numbers:
-        if some and sum(len(one) + 1 for one in some) + len(number) > LONGEST_LIST:
-            yield some
-            some = []
-        some.append(number)
-    if some:
-        yield some
 
 
 def _found(

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from connectors.base.documents import Conflict, Contact, Posted
+from connectors.base.documents import Address, Conflict, Contact, Posted
 from connectors.base.errors import OutcomeUnknown, Rejected, RetryLater
 from connectors.base.standin import Answer, Drop
 from connectors.xero import contacts as contact_list
@@ -394,6 +394,64 @@ def test_an_update_writes_what_abtrac_has_and_leaves_the_rest(
     assert there.details["EmailAddress"] == "new@smith.example"
     assert there.details["AccountNumber"] == "kept"
     assert there.details["TaxNumber"] == "kept too"
+
+
+def test_an_update_leaves_addresses_and_phones_of_other_types(
+    xero: Rehearsal, organisation: Organisation
+) -> None:
+    po_box = {"AddressType": "POBOX", "AddressLine1": "PO Box 9", "City": "Taupō"}
+    mobile = {"PhoneType": "MOBILE", "PhoneNumber": "555 0177", "PhoneAreaCode": "021"}
+    old = {"PhoneType": "DEFAULT", "PhoneNumber": "old"}
+    there = organisation.add_contact(name="Smith", Addresses=[po_box], Phones=[old, mobile])
+    ours = replace(SMITH, remote_id=there.id, postal=Address())
+    for _ in range(2):
+        [outcome] = update(xero, ours)
+        assert isinstance(outcome, Posted)
+        addresses = {one["AddressType"]: one for one in there.details["Addresses"]}
+        assert addresses["POBOX"] == po_box
+        assert addresses["STREET"]["AddressLine1"] == "12 Quay Street"
+        assert there.details["Phones"] == [
+            {"PhoneType": "DEFAULT", "PhoneNumber": SMITH.phone},
+            mobile,
+        ]
+
+
+def test_of_many_updates_what_is_there_is_read_in_few_calls(
+    xero: Rehearsal, organisation: Organisation
+) -> None:
+    mobile = {"PhoneType": "MOBILE", "PhoneNumber": "021 555"}
+    known = [organisation.add_contact(name=f"Client {n}", Phones=[mobile]) for n in range(50)]
+    outcomes = update(
+        xero,
+        *(
+            samples.contact(f"C{n}", f"Client {n} Ltd", remote_id=one.id)
+            for n, one in enumerate(known)
+        ),
+    )
+    assert {type(one) for one in outcomes} == {Posted}
+    assert all(mobile in one.details["Phones"] for one in known)
+    assert len(xero.standin.seen("GET")) == 2
+    assert len(xero.standin.seen("POST", CONTACTS)) == 1
+
+
+def test_an_update_without_addresses_and_phones_reads_nothing(
+    xero: Rehearsal, organisation: Organisation
+) -> None:
+    there = organisation.add_contact(name="Smith")
+    bare = replace(SMITH, remote_id=there.id, phone="", postal=Address(), street=Address())
+    [outcome] = update(xero, bare)
+    assert isinstance(outcome, Posted)
+    assert not xero.standin.seen("GET")
+
+
+def test_an_update_that_could_not_read_what_is_there_wrote_nothing(
+    xero: Rehearsal, organisation: Organisation
+) -> None:
+    there = organisation.add_contact(name="Smith")
+    xero.standin.script("GET", CONTACTS, fault=Answer(429))
+    with pytest.raises(RetryLater):
+        update(xero, replace(SMITH, remote_id=there.id))
+    assert there.name == "Smith"
 
 
 def test_of_several_updates_one_that_is_refused_stops_no_other(
