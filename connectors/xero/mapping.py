@@ -231,12 +231,16 @@ def _row(line: InvoiceLine, place: int, invoice: SalesInvoice) -> Row:
 
 
 def _comes_out(row: Row) -> bool:
-    """Whether quantity times price is the amount, in the decimals Xero keeps."""
+    """Whether quantity times price is the amount, in the decimals Xero keeps.
+
+    Which way Xero rounds a half cent is not published, so it must come out either way.
+    """
     kept = all(
         amount.normalize().as_tuple().exponent >= DECIMALS  # type: ignore[operator]
         for amount in (row.quantity, row.unit_price)
     )
-    return kept and to_cents(row.quantity * row.unit_price) == row.amount
+    product = row.quantity * row.unit_price
+    return kept and row.amount == to_cents(product) == product.quantize(CENT, ROUND_HALF_DOWN)
 
 
 def _merged(rows: Iterable[Row], invoice: SalesInvoice, preferences: Preferences) -> list[Row]:

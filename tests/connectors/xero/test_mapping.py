@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
@@ -30,6 +30,8 @@ TERMS = Terms(
 CONTACT_ID = "430fa14a-f945-44d3-9f97-5df5e28441b8"
 PLAIN = Preferences()
 CENT = Decimal("0.01")
+# Ways in which Xero may round half a cent.
+ROUNDINGS = (ROUND_HALF_UP, ROUND_HALF_DOWN, ROUND_HALF_EVEN)
 
 
 def invoice(*lines: Any, **changes: Any) -> SalesInvoice:
@@ -244,19 +246,21 @@ def test_amounts_are_plain_numbers_in_json() -> None:
     assert "E+" not in text
 
 
-def reckoned(body: dict[str, Any], rates: dict[str, Decimal]) -> tuple[Decimal, Decimal]:
+def reckoned(
+    body: dict[str, Any], rates: dict[str, Decimal], rounding: str = ROUND_HALF_UP
+) -> tuple[Decimal, Decimal]:
     """Net and tax as Xero works them out: line by line, rounded, then the sum."""
     net = tax = Decimal(0)
     for one in body["LineItems"]:
         if "Quantity" not in one:
             continue
-        amount = (one["Quantity"] * Decimal(one["UnitAmount"])).quantize(CENT, ROUND_HALF_UP)
+        amount = (one["Quantity"] * Decimal(one["UnitAmount"])).quantize(CENT, rounding)
         rate = rates[one["TaxType"]]
         if body["LineAmountTypes"] == "Exclusive":
             own = amount * rate / 100
         else:
             own = amount - amount * 100 / (100 + rate)
-        line_tax = one.get("TaxAmount", own.quantize(CENT, ROUND_HALF_UP))
+        line_tax = one.get("TaxAmount", own.quantize(CENT, rounding))
         tax += line_tax
         net += amount if body["LineAmountTypes"] == "Exclusive" else amount - line_tax
     return net, tax
@@ -290,13 +294,36 @@ def lines_of(draw: st.DrawFn) -> list[Any]:
     return [basis, *made]
 
 
-@given(lines_of(), st.sampled_from(list(Detail)))
-def test_xeros_figures_come_out_as_abtracs(drawn: list[Any], detail: Detail) -> None:
+@given(lines_of(), st.sampled_from(list(Detail)), st.sampled_from(ROUNDINGS))
+def test_xeros_figures_come_out_as_abtracs(drawn: list[Any], detail: Detail, rounding: str) -> None:
     basis, *lines = drawn
     made = invoice(*lines, tax_basis=basis)
     body = mapping.to_invoice(made, Preferences(detail=detail))
     rates = {"OUTPUT2": Decimal(15), "ZERORATED": Decimal(0)}
-    assert reckoned(body, rates) == (made.net, made.tax)
+    assert reckoned(body, rates, rounding) == (made.net, made.tax)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("basis", TaxBasis)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_amount_of_half_a_cent_is_not_left_to_xero(
+    sign: int, basis: TaxBasis, rounding: str
+) -> None:
+    """0.5 at 42.37 is 21.185: which way Xero rounds that is not published."""
+    amount, tax = sign * Decimal("21.19"), sign * Decimal("2.76")
+    half = line(
+        str(amount if basis is TaxBasis.EXCLUSIVE else amount - tax),
+        quantity=str(sign * Decimal("0.5")),
+        unit_price="42.37",
+        tax=str(tax if basis is TaxBasis.INCLUSIVE else sign * Decimal("3.18")),
+    )
+    price = "1000.00" if basis is TaxBasis.EXCLUSIVE else "1150.00"
+    made = invoice(line("1000.00", quantity="1", unit_price=price), half, tax_basis=basis)
+    body = mapping.to_invoice(made, PLAIN)
+    assert reckoned(body, {"OUTPUT2": Decimal(15)}, rounding) == (made.net, made.tax)
+    sent = body["LineItems"][1]
+    assert (sent["Quantity"], sent["UnitAmount"]) == (1, amount)
+    assert sent["Description"] == f"Concept design ({sign * Decimal('0.5')} at 42.37)"
 
 
 # --- What comes back -----------------------------------------------------------------------------
