@@ -21,7 +21,9 @@ def find(books: Books, jobs: Sequence[Job]) -> dict[Key, Found]:
     category = _category(books)
     if category is None:
         return {}
-    options = {text(one, "Name").casefold(): one for one in records(category.get("Options"))}
+    # Of one name those in use come last, so that they count before an archived one.
+    listed = sorted(records(category.get("Options")), key=_in_use)
+    options = {text(one, "Name").casefold(): one for one in listed}
     found: dict[Key, Found] = {}
     for job in jobs:
         option = options.get(job.code.casefold())
@@ -103,8 +105,12 @@ def _no_category(books: Books) -> Rejected:
     )
 
 
+def _in_use(option: Record) -> bool:
+    return text(option, "Status") in {"", "ACTIVE"}
+
+
 def _found(job: Job, option: Record) -> Found:
-    if text(option, "Status") not in {"", "ACTIVE"}:
+    if not _in_use(option):
         return Conflict(
             key=job.key,
             message=f"Job {job.code} is archived in {LABEL}'s tracking category.",

@@ -323,6 +323,18 @@ def test_an_archived_option_is_left_to_a_person(
     assert "J1 is archived" in found.message
 
 
+@pytest.mark.parametrize("archived_at", [0, 1])
+def test_an_option_in_use_counts_before_an_archived_one_of_its_name(
+    xero: Rehearsal, organisation: Organisation, archived_at: int
+) -> None:
+    options = [organisation.add_tracking_option(name) for name in ("J1", "j1")]
+    options.pop(archived_at).status = "ARCHIVED"
+    job = samples.job("J1")
+    found = jobs_of(xero).find_jobs([job])[job.key]
+    assert isinstance(found, Posted)
+    assert found.remote_id == options[0].id
+
+
 def test_without_the_category_nothing_is_found_and_nothing_sent(xero: Rehearsal) -> None:
     connector = jobs_of(xero, tracking_category="Project")
     assert connector.find_jobs([samples.job()]) == {}
