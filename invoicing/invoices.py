@@ -23,7 +23,8 @@ Status = Invoice.Status
 # not taken.
 _CLASHING = Q(state=State.NEEDS_PERSON, code=CONFLICT, unknown_since__isnull=True)
 
-PDF_MAX_BYTES = 10 * 1024 * 1024
+# No more than the packages take, so that no PDF is kept that cannot be attached.
+PDF_MAX_BYTES = 10_000_000
 PDF_MAGIC = b"%PDF-"
 
 

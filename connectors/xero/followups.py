@@ -14,6 +14,7 @@ from connectors.xero.refusals import NOT_FOUND, of_one, refusal
 from connectors.xero.sales import CREDIT_NOTES, INVOICES
 from connectors.xero.wire import LABEL, money, number, records, remote_id, text
 
+# The 10 MB of its documents in the narrower reading, which it takes either way.
 LARGEST_PDF = 10_000_000
 NAME_LENGTH = 100
 

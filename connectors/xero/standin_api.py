@@ -63,7 +63,7 @@ INVOICING = ("accounting.invoices", "accounting.transactions")
 PAYMENTS = ("accounting.payments", "accounting.transactions")
 FILES = ("accounting.attachments",)
 
-LARGEST_FILE = 10 * 1024 * 1024
+LARGEST_FILE = 10_000_000
 MOST_FILES = 10
 # What Xero refuses in a file name, and what has failed in practice: spaces and number signs.
 REFUSED_IN_NAMES = re.compile(r'[<>:"/\\|?*+\x00\s#]')

@@ -12,6 +12,7 @@ from connectors.base.errors import OutcomeUnknown, Rejected
 from connectors.base.standin import Answer
 from connectors.xero import followups
 from connectors.xero.standin_ledger import Organisation
+from invoicing.invoices import PDF_MAX_BYTES
 from tests.connectors import samples
 from tests.connectors.xero.rehearsal import Rehearsal
 
@@ -157,6 +158,13 @@ def test_a_pdf_too_large_for_xero_is_not_sent(
     [outcome] = xero.connect().post_attachments([pdf(GONE)], call_key="call-1")
     assert (outcome.field, outcome.code) == ("pdf", "too_large")
     assert not xero.standin.requests
+
+
+def test_a_pdf_as_large_as_we_keep_is_attached(xero: Rehearsal) -> None:
+    largest = replace(pdf(arrived(xero).invoice_id), content=b"%PDF-".ljust(PDF_MAX_BYTES))
+    [outcome] = xero.connect().post_attachments([largest], call_key="call-3")
+    assert isinstance(outcome, Posted)
+    assert [len(one) for one in xero.attached(largest)] == [PDF_MAX_BYTES]
 
 
 @pytest.mark.parametrize(

@@ -284,7 +284,7 @@ def test_a_document_holds_ten_attachments(xero: XeroCaller) -> None:
 
 
 def test_ten_megabytes_are_taken_and_a_byte_more_is_too_large(xero: XeroCaller) -> None:
-    document, limit = invoice(xero), 10 * 1024 * 1024
+    document, limit = invoice(xero), 10_000_000
     assert attach(xero, document, content=b"x" * limit).status_code == 200
     answer = attach(xero, document, content=b"x" * (limit + 1))
     assert answer.status_code == 413
