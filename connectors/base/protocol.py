@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -372,8 +371,3 @@ class Package:
     def default_settings(self) -> dict[str, Any]:
         """Every preference at its default."""
         return {setting.key: setting.default for setting in self.settings}
-
-
-def difference(ours: Decimal, theirs: Decimal | None) -> Decimal:
-    """Theirs less ours; zero where the package says nothing."""
-    return Decimal(0) if theirs is None else theirs - ours

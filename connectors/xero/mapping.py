@@ -144,11 +144,6 @@ def differences(
     return tuple(found)
 
 
-def xero_tax(amount: Decimal, rate: Decimal, basis: TaxBasis) -> Decimal:
-    """The tax Xero works out for a line's amount, in which the tax is included or not."""
-    return to_cents(_raw_tax(amount, rate, basis))
-
-
 def _common(invoice: SalesInvoice, preferences: Preferences) -> dict[str, Any]:
     if not invoice.contact_id:
         raise Rejected(
@@ -311,6 +306,7 @@ def _tax_amount(row: Row, basis: TaxBasis) -> dict[str, Any]:
 
 
 def _raw_tax(amount: Decimal, rate: Decimal, basis: TaxBasis) -> Decimal:
+    """The tax Xero works out for a line's amount, in which it is included or not; unrounded."""
     whole = Decimal(100) if basis is TaxBasis.EXCLUSIVE else 100 + rate
     return amount * rate / whole
 
