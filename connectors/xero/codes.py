@@ -1,6 +1,5 @@
 """What the organisation says of itself: accounts, tax rates, currencies, lock dates."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -68,7 +67,6 @@ def read(books: Books) -> Codes:
         facts={
             **facts_of(about),
             **{f"{name}_lock_date": date.isoformat() for name, date in locks.items() if date},
-            "tracking_categories": json.dumps(_categories(books)),
         },
     )
 
@@ -120,16 +118,6 @@ def _tax(record: Record) -> Tax:
         active=text(record, "Status") == "ACTIVE",
         usable_for_sales=any(record.get(flag) is True for flag in SALES_FLAGS),
     )
-
-
-def _categories(books: Books) -> dict[str, str]:
-    """Tracking categories in use: id by name."""
-    listed = _list(books, "/TrackingCategories", "TrackingCategories")
-    return {
-        text(one, "Name"): remote_id(one, "TrackingCategoryID")
-        for one in listed
-        if text(one, "Status") == "ACTIVE"
-    }
 
 
 def _list(books: Books, path: str, plural: str) -> Sequence[Record]:

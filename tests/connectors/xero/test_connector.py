@@ -198,12 +198,17 @@ def test_the_later_lock_date_counts(xero: Rehearsal, organisation: Organisation)
     assert codes.facts["year_lock_date"] == "2026-03-31"
 
 
+def test_codes_are_read_in_a_call_for_each_list(xero: Rehearsal) -> None:
+    xero.connect().read_codes()
+    asked = [one.path.rpartition("/")[2] for one in xero.standin.requests]
+    assert sorted(asked) == ["Accounts", "Currencies", "Organisation", "TaxRates"]
+
+
 def test_facts_are_texts_and_make_links(xero: Rehearsal, organisation: Organisation) -> None:
     codes = xero.connect().read_codes()
     assert codes.currencies[0] == "NZD"
     assert codes.facts["currency"] == "NZD"
     assert codes.facts["country"] == "NZ"
-    assert '"Job"' in codes.facts["tracking_categories"]
     connector = xero.connect(facts=codes.facts)
     [invoice] = xero.ready(samples.invoice(xero.terms))
     [posted] = connector.post_invoices([invoice], call_key="call-1")
