@@ -8,7 +8,7 @@ from connectors.base.documents import Changes, DocumentChange, Payment
 from connectors.base.errors import RetryLater
 from connectors.xero.books import Books
 from connectors.xero.creating import Record
-from connectors.xero.sales import CREDIT_NOTES, INVOICES, Sort
+from connectors.xero.sales import CREDIT_NOTES, INVOICES, TAKEN_BACK, Sort
 from connectors.xero.wire import LABEL, day, moment, money, remote_id, text
 
 # Xero counts in whole seconds, and writes a change down a little after it happened.
@@ -81,9 +81,11 @@ def _invoice(record: Record) -> DocumentChange:
 
 
 def _note(record: Record) -> DocumentChange:
-    left = _amount(record, "RemainingCredit")
-    total = _amount(record, "Total")
-    return _change(CREDIT_NOTES, record, paid=Decimal(0), credited=total - left, due=left)
+    # One that was taken back has no credit left, yet none of it was ever used.
+    standing = text(record, "Status") not in TAKEN_BACK
+    left = _amount(record, "RemainingCredit") if standing else Decimal(0)
+    used = _amount(record, "Total") - left if standing else Decimal(0)
+    return _change(CREDIT_NOTES, record, paid=Decimal(0), credited=used, due=left)
 
 
 def _change(

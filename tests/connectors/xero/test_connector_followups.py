@@ -197,6 +197,18 @@ def test_the_state_of_invoices_and_credit_notes_comes_back(xero: Rehearsal) -> N
     assert (note.status, note.credited, note.due) == ("PAID", Decimal("115.00"), Decimal("0.00"))
 
 
+@pytest.mark.parametrize("status", ["VOIDED", "DELETED"])
+def test_a_credit_note_that_was_taken_back_has_credited_nothing(
+    xero: Rehearsal, organisation: Organisation, status: str
+) -> None:
+    arrived(xero)
+    organisation.credit_notes[0].status = status
+    states = {one.number: one for one in xero.connect().read_changes("").documents}
+    note = states["ABT-2001"]
+    assert (note.status, note.total) == (status, Decimal("115.00"))
+    assert (note.credited, note.due) == (Decimal(0), Decimal(0))
+
+
 def test_payments_tell_their_day_and_reference(xero: Rehearsal, organisation: Organisation) -> None:
     arrived(xero)
     organisation.pay_invoice("ABT-1001", "30.00", date(2026, 12, 1), "DC 17")
