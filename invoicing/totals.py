@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
+from connectors.base.cents import CENT, to_cents
 from connectors.base.documents import TaxBasis
-
-CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,11 +14,6 @@ class Disagreement:
 
     field: str
     message: str
-
-
-def to_cents(amount: Decimal) -> Decimal:
-    """The amount in whole cents, halves away from zero as ledgers do."""
-    return amount.quantize(CENT, rounding=ROUND_HALF_UP)
 
 
 def check_line(

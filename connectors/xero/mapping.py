@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_DOWN, Decimal
 from enum import StrEnum
 from typing import Any, Self
 
+from connectors.base.cents import CENT, to_cents
 from connectors.base.documents import (
     Address,
     Contact,
@@ -20,7 +21,7 @@ from connectors.base.documents import (
     TaxBasis,
 )
 from connectors.base.errors import Rejected
-from connectors.xero.wire import CENT, LABEL, clean, cut, money, number, records, text, to_cents
+from connectors.xero.wire import LABEL, clean, cut, money, number, records, text
 
 NUMBER_LENGTH = 255
 NAME_LENGTH = 255

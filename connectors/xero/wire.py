@@ -4,12 +4,13 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
+
+from connectors.base.cents import to_cents
 
 LABEL = "Xero"
 NO_ID = "00000000-0000-0000-0000-000000000000"
-CENT = Decimal("0.01")
 
 _MILLISECONDS = re.compile(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/")
 # Not allowed in Xero's texts: control characters other than tab and line break.
@@ -40,11 +41,6 @@ def money(value: Any) -> Decimal | None:
     if not isinstance(value, int | Decimal) or isinstance(value, bool):
         return None
     return to_cents(Decimal(value))
-
-
-def to_cents(amount: Decimal) -> Decimal:
-    """Rounded half up, as Xero's own figures suggest (its rule for midpoints is not published)."""
-    return amount.quantize(CENT, ROUND_HALF_UP)
 
 
 def number(amount: Decimal) -> Decimal | int:

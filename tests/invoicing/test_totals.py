@@ -69,11 +69,6 @@ def test_a_line_may_be_a_cent_off(net: str) -> None:
     assert not line_messages(quantity="0.3333", unit_price="100.00", net=net)
 
 
-def test_half_a_cent_is_rounded_away_from_zero() -> None:
-    assert totals.to_cents(Decimal("0.125")) == Decimal("0.13")
-    assert totals.to_cents(Decimal("-0.125")) == Decimal("-0.13")
-
-
 def test_a_price_that_holds_the_tax_is_compared_with_net_plus_tax() -> None:
     line = {"quantity": "1", "unit_price": "115.00", "net": "100.00", "tax": "15.00"}
     assert not line_messages(**line, basis="inclusive")
