@@ -7,6 +7,7 @@ from django import forms
 from django.utils import timezone
 
 from offices.models import Role, User
+from offices.once import OnceForm
 from offices.selectors import support_people
 
 GRANT_LENGTHS = {"4": "4 hours", "24": "1 day", "72": "3 days", "168": "7 days"}  # in hours
@@ -33,7 +34,7 @@ class SupportGrantForm(forms.Form):
         return timezone.now() + timedelta(hours=int(self.cleaned_data["hours"]))
 
 
-class MemberForm(forms.Form):
+class MemberForm(OnceForm):
     """Whom to take in, and as what."""
 
     email = forms.EmailField(max_length=254, label="E-mail")
@@ -58,7 +59,7 @@ class RemoveForm(forms.Form):
     sure = forms.BooleanField(required=False, label="I am sure: this is myself")
 
 
-class KeyForm(forms.Form):
+class KeyForm(OnceForm):
     """What a new API key is for."""
 
     name = forms.CharField(

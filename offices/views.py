@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from offices import people, selectors
+from offices import once, people, selectors
 from offices.access import PracticeRequest, practice_view
 from offices.audit import address_of
 from offices.forms import KeyForm, SupportGrantForm
@@ -102,7 +102,16 @@ def keys(request: PracticeRequest) -> HttpResponse:
     """The keys with which Abtrac reaches this practice, and making one."""
     form = KeyForm(request.POST or None)
     context: dict[str, object] = {}
-    if request.method == "POST" and form.is_valid() and (made := _make_key(request, form)):
+    sent = request.method == "POST" and form.is_valid()
+    if sent and once.done_already(request):
+        name = form.cleaned_data["name"]
+        messages.warning(
+            request,
+            f"That was done already. The key “{name}” was shown once; if it was not kept, stop it"
+            " and make another.",
+        )
+        return redirect("offices:keys", practice_slug=request.practice.slug)
+    if sent and (made := _make_key(request, form)):
         # Shown on this very answer: a redirect would have to keep the secret somewhere.
         context = {"made": made[0], "secret": made[1]}
         form = KeyForm()
@@ -112,7 +121,7 @@ def keys(request: PracticeRequest) -> HttpResponse:
 
 def _make_key(request: PracticeRequest, form: KeyForm) -> tuple[PracticeKey, str] | None:
     try:
-        return people.make_key(
+        made = people.make_key(
             practice=request.practice,
             name=form.cleaned_data["name"],
             actor=request.user,
@@ -122,6 +131,8 @@ def _make_key(request: PracticeRequest, form: KeyForm) -> tuple[PracticeKey, str
     except ValidationError as error:
         form.add_error(None, error)
         return None
+    once.note_done(request)
+    return made
 
 
 @require_POST

@@ -6,11 +6,12 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from offices import members, people, selectors
+from offices import members, once, people, selectors
 from offices.access import PracticeRequest, practice_view
 from offices.audit import address_of
 from offices.forms import MemberForm, RemoveForm, RoleForm
 from offices.models import Membership, Role
+from offices.once import OnceForm
 from offices.people import NewMember
 
 
@@ -20,7 +21,11 @@ def list_people(request: PracticeRequest) -> HttpResponse:
     """The people of this practice, and taking one in."""
     form = MemberForm(request.POST or None)
     context: dict[str, object] = {}
-    if request.method == "POST" and form.is_valid() and (added := _add(request, form)):
+    sent = request.method == "POST" and form.is_valid()
+    if sent and once.done_already(request):
+        _tell_done_already(request, form.cleaned_data["email"])
+        return redirect("offices:people", practice_slug=request.practice.slug)
+    if sent and (added := _add(request, form)):
         # Shown on this very answer: a redirect would have to keep the password somewhere.
         context = {"added": added.membership, "password": added.password}
         form = MemberForm()
@@ -30,7 +35,7 @@ def list_people(request: PracticeRequest) -> HttpResponse:
 
 def _add(request: PracticeRequest, form: MemberForm) -> NewMember | None:
     try:
-        return people.add_member(
+        added = people.add_member(
             practice=request.practice,
             email=form.cleaned_data["email"],
             role=Role(form.cleaned_data["role"]),
@@ -40,6 +45,8 @@ def _add(request: PracticeRequest, form: MemberForm) -> NewMember | None:
     except ValidationError as error:
         form.add_error(None, error)
         return None
+    once.note_done(request)
+    return added
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -78,12 +85,16 @@ def _change_role(request: PracticeRequest, member: Membership, form: RoleForm) -
 def new_password(request: PracticeRequest, *, member_id: int) -> HttpResponse:
     """Another password for somebody who has lost theirs, shown on this very answer."""
     member = _member(request, member_id)
+    if once.done_already(request):
+        _tell_done_already(request, member.user.email)
+        return _to_person(member)
     try:
         password = members.new_password(
             member=member, actor=request.user, address=address_of(request)
         )
     except ValidationError as error:
         return _refused(request, member, error)
+    once.note_done(request)
     return _show(request, member, password=password)
 
 
@@ -136,10 +147,19 @@ def _show(
         "member": member,
         "own": own,
         "form": form or RoleForm(own=own, initial={"role": member.role}),
+        "password_form": OnceForm(auto_id="password_%s"),
         "remove_form": RemoveForm(auto_id="remove_%s"),
         "password": password,
     }
     return render(request, "offices/person.html", context)
+
+
+def _tell_done_already(request: PracticeRequest, email: str) -> None:
+    messages.warning(
+        request,
+        f"That was done already. The password of {email} was shown once; if it was not kept, make"
+        " a new one.",
+    )
 
 
 def _refused(request: PracticeRequest, member: Membership, error: ValidationError) -> HttpResponse:

@@ -65,6 +65,14 @@ def type_password(client: Client, user: User, *, next_url: str = "") -> Any:
     return client.post(LOG_IN, {"login": user.email, "password": PASSWORD, "next": next_url})
 
 
+def token_in(page: Any) -> str:
+    """What makes the form on that page act once only."""
+    body = page if isinstance(page, str) else page.content.decode()
+    found = re.search(r'name="once" value="([\w-]{20,})"', body)
+    assert found
+    return found[1]
+
+
 def set_up_app(client: Client) -> str:
     """Set the authenticator app up as a person does; its secret."""
     page = client.get("/accounts/2fa/totp/activate/", follow=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from offices.models import AuditEntry, Membership, Practice, PracticeKey, Role, 
 from offices.people import make_key
 from offices.tenancy import acting_for
 from tests.factories import make_member, make_practice, make_user
-from tests.offices.conftest import let_in
+from tests.offices.conftest import let_in, token_in
 
 LogIn = Callable[[User], Client]
 
@@ -184,6 +185,53 @@ def test_a_new_key_is_shown_once_and_never_again(
     assert key.prefix in again
     assert found[1] not in again
     assert actions_of(practice) == ["key.made"]
+
+
+def test_reloading_the_answer_makes_no_other_key(
+    practice: Practice, admin: User, logged_in: LogIn
+) -> None:
+    client, address = logged_in(admin), at("keys", practice)
+    sent = {"name": "Abtrac server", "once": token_in(client.get(address))}
+    page = client.post(address, sent).content.decode()
+    again = client.post(address, sent, follow=True)
+    assert again.redirect_chain == [(address, 302)]
+    assert "That was done already. The key “Abtrac server” was shown once" in (
+        again.content.decode()
+    )
+    assert PracticeKey.objects.count() == 1
+    # The form on the answer itself is a new one, and so is one in another session.
+    assert client.post(address, {**sent, "once": token_in(page)}).status_code == 200
+    assert logged_in(admin).post(address, sent).status_code == 200
+    assert PracticeKey.objects.count() == 3
+
+
+def test_a_form_that_was_refused_has_not_acted(
+    practice: Practice, admin: User, logged_in: LogIn
+) -> None:
+    client, address = logged_in(admin), at("keys", practice)
+    page = client.post(address, {"name": "", "once": token_in(client.get(address))})
+    sent = {"name": "Abtrac server", "once": token_in(page)}
+    assert 'id="secret"' in client.post(address, sent).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_clicks_at_once_one_makes_a_key(admin: User, practice: Practice) -> None:
+    client, address = Client(), at("keys", practice)
+    client.force_login(admin)
+    sent = {"name": "Abtrac server", "once": token_in(client.get(address))}
+
+    def click(_: int) -> int:
+        browser = Client()
+        browser.cookies = client.cookies
+        try:
+            return browser.post(address, sent).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as clicks:
+        answers = sorted(clicks.map(click, range(4)))
+    assert answers == [200, 302, 302, 302]
+    assert PracticeKey.objects.count() == 1
 
 
 def test_a_key_needs_a_name(practice: Practice, admin: User, logged_in: LogIn) -> None:

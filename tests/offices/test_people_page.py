@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from offices.models import Membership, Practice, Role, User
 from tests.factories import PASSWORD, make_member, make_practice, make_user
-from tests.offices.conftest import let_in, set_up_app, type_password
+from tests.offices.conftest import let_in, set_up_app, token_in, type_password
 
 LogIn = Callable[[User], Client]
 
@@ -59,6 +59,20 @@ def test_a_new_person_gets_a_password_that_is_shown_once(
     again = told(client.get(address))
     assert bo.email in again
     assert found[1] not in again
+
+
+def test_reloading_the_answer_adds_nobody_and_says_so(
+    practice: Practice, admin: User, logged_in: LogIn
+) -> None:
+    client, address = logged_in(admin), at("people", practice)
+    once = token_in(client.get(address))
+    sent = {"email": "bo@harbour.example", "role": "viewer", "once": once}
+    found = SECRET.search(told(client.post(address, sent)))
+    again = client.post(address, sent, follow=True)
+    assert "The password of bo@harbour.example was shown once" in told(again)
+    assert found
+    assert User.objects.get(email="bo@harbour.example").check_password(found[1])
+    assert practice.memberships.count() == 2
 
 
 def test_somebody_whose_account_opens_another_practice_is_left_to_abtrac(
@@ -166,6 +180,25 @@ def test_a_new_password_is_shown_once_and_ends_the_sessions_of_the_old(
     assert theirs.get("/")["Location"].startswith("/accounts/login/")
     theirs.post("/accounts/login/", {"login": bo.email, "password": found[1]})
     assert theirs.get("/")["Location"] == at("practice", practice)
+
+
+def test_reloading_the_answer_leaves_the_new_password_as_it_is(
+    practice: Practice, admin: User, logged_in: LogIn
+) -> None:
+    bo, client = make_member(practice, Role.VIEWER), logged_in(admin)
+    address, page = at("new_password", practice, bo), at("person", practice, bo)
+    sent = {"once": token_in(client.get(page))}
+    answer = told(client.post(address, sent))
+    found = SECRET.search(answer)
+    again = client.post(address, sent, follow=True)
+    assert again.redirect_chain == [(page, 302)]
+    assert f"That was done already. The password of {bo.email} was shown once" in told(again)
+    bo.refresh_from_db()
+    assert found
+    assert bo.check_password(found[1])
+    another = SECRET.search(told(client.post(address, {"once": token_in(answer)})))
+    assert another
+    assert another[1] != found[1]
 
 
 @pytest.mark.django_db(transaction=True)
