@@ -159,10 +159,27 @@ def _count_of(which: Q) -> Coalesce:
     return Coalesce(Subquery(counts, output_field=IntegerField()), 0)
 
 
-def _later() -> QuerySet[Upload]:
+def count_besides(rows: Iterable[Batch]) -> None:
+    """Give each batch its `besides`: what failed of what goes with its invoices, in one query."""
+    batches = list(rows)
+    failed = (
+        Upload.objects.filter(batch__in=batches, kind__in=COMPANIONS, state__in=FAILED)
+        .filter(~_went_on())
+        .order_by()
+        .values("batch", "kind")
+        .annotate(count=Count("pk"))
+    )
+    found: dict[int, dict[str, int]] = {}
+    for row in failed:
+        found.setdefault(row["batch"], {})[row["kind"]] = row["count"]
+    for one in batches:
+        one.besides = found.get(one.pk, {})  # type: ignore[attr-defined]
+
+
+def _later(*same: str) -> QuerySet[Upload]:
     """Of a failed upload: those that have taken its place, also if they failed in their turn."""
     return Upload.objects.filter(
-        invoice=OuterRef("invoice"),
+        **{name: OuterRef(name) for name in same or ("invoice",)},
         kind=OuterRef("kind"),
         state__in=(*LIVE, State.REFUSED),
         pk__gt=OuterRef("pk"),
@@ -170,7 +187,12 @@ def _later() -> QuerySet[Upload]:
 
 
 def _went_on() -> Q:
-    return Q(Exists(_later()))
+    # Each by itself, so that each is found by its own index.
+    return (
+        Q(Exists(_later()))
+        | Q(Exists(_later("interface", "client", "contact_name")))
+        | Q(Exists(_later("interface", "job")))
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,8 +205,9 @@ class Standing:
     failed: int = 0
     moving: int = 0
     aside: int = 0
-    companions_failed: int = 0
     companions_moving: int = 0
+    # What failed of them, by kind.
+    besides: Mapping[str, int] = field(default_factory=dict)
     totals: list[CurrencyTotal] = field(default_factory=list)
     sent_totals: list[CurrencyTotal] = field(default_factory=list)
 
@@ -192,6 +215,16 @@ class Standing:
     def done(self) -> int:
         """Documents nothing more happens to by itself."""
         return self.documents - self.moving
+
+    @property
+    def everything_failed(self) -> int:
+        """All that can be retried, companions included."""
+        return self.failed + sum(self.besides.values())
+
+    @property
+    def companions(self) -> int:
+        """Companions that are not through."""
+        return sum(self.besides.values()) + self.companions_moving
 
 
 def standing_of(batch: Batch) -> Standing:
@@ -208,9 +241,11 @@ def standing_of(batch: Batch) -> Standing:
             total=Sum("invoice__total"),
         )
     )
-    documents, companions = _Tally(), _Tally()
+    documents = _Tally()
+    companions: dict[str, _Tally] = {kind: _Tally() for kind in COMPANIONS}
     for row in rows:
-        (documents if row["kind"] in DOCUMENTS else companions).add(row)
+        (companions.get(row["kind"]) or documents).add(row)
+    besides = {kind: one.by_state["failed"] for kind, one in companions.items()}
     return Standing(
         documents=documents.count,
         sent=documents.by_state["sent"],
@@ -218,8 +253,8 @@ def standing_of(batch: Batch) -> Standing:
         failed=documents.by_state["failed"],
         moving=documents.by_state["moving"],
         aside=documents.by_state["aside"],
-        companions_failed=companions.by_state["failed"],
-        companions_moving=companions.by_state["moving"],
+        companions_moving=sum(one.by_state["moving"] for one in companions.values()),
+        besides={kind: count for kind, count in besides.items() if count},
         totals=documents.totals(documents.everything),
         sent_totals=documents.totals(documents.through),
     )
@@ -297,16 +332,20 @@ def documents_of(batch: Batch, *, show: str = "all") -> QuerySet[Upload]:
 
 
 def companions_of(batch: Batch) -> list[Upload]:
-    """Contacts, jobs, PDFs and credits of the batch that failed or are not through yet."""
+    """Contacts, jobs, PDFs and credits of the batch that failed, then those not through yet."""
     subject = Coalesce(
         F("client__name"), F("job__code"), F("invoice__number"), output_field=CharField()
     )
     rows = (
-        Upload.objects.filter(batch=batch, kind__in=COMPANIONS, state__in=(*FAILED, *MOVING))
+        Upload.objects.filter(batch=batch, kind__in=COMPANIONS)
+        .filter(Q(state__in=MOVING) | Q(state__in=FAILED) & ~_went_on())
         .select_related("interface")
-        .annotate(subject=subject)
+        .annotate(
+            subject=subject,
+            rank=Case(When(state__in=FAILED, then=Value(0)), default=Value(1)),
+        )
         .defer("document")
-        .order_by("pk")
+        .order_by("rank", "pk")
     )
     return list(rows[:MOST_COMPANIONS])
 

@@ -23,7 +23,7 @@ from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, tell_left_out,
 from invoicing.tables import BatchesTable, DocumentsTable, lay_out
 from invoicing.uploads.states import DOCUMENTS
 from invoicing.views_available import ask_why
-from invoicing.words import counted, money
+from invoicing.words import besides_failed, counted, money
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -44,6 +44,7 @@ NOTHING_TICKED = "Nothing was done: tick at least one row first."
 def batches(request: PracticeRequest) -> HttpResponse:
     """Every batch, newest first, and how it fares."""
     table = lay_out(BatchesTable(selectors.batches()), request)
+    selectors.count_besides(row.record for row in table.paginated_rows)
     return render(request, "invoicing/batches.html", {"table": table})
 
 
@@ -254,7 +255,6 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
             if name == "all" or getattr(standing, attribute)
         ],
         "companions": selectors.companions_of(batch),
-        "companions_count": standing.companions_failed + standing.companions_moving,
         "interruptions": [] if batch.finished_at else selectors.interruptions(batch),
         "may_upload": may_upload(request),
         "now": timezone.now(),
@@ -292,7 +292,8 @@ def _summary_once(request: PracticeRequest, batch: Batch, standing: selectors.St
         parts.append(f"{standing.failed} failed")
     if standing.aside:
         parts.append(f"{standing.aside} set aside")
-    return ", ".join(parts) + "."
+    besides = besides_failed(standing.besides)
+    return ", ".join(parts) + (f"; {besides}." if besides else ".")
 
 
 def _ticked(request: PracticeRequest) -> list[int]:

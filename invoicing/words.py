@@ -84,6 +84,23 @@ def counted(count: int, one: str, many: str = "") -> str:
     return f"{number_format(count, use_l10n=True, force_grouping=True)} {word}"
 
 
+_BESIDES = {
+    Upload.Kind.CONTACT: "contact",
+    Upload.Kind.JOB: "job",
+    Upload.Kind.PDF: "PDF",
+    Upload.Kind.ALLOCATION: "credit allocation",
+}
+
+
+def besides_failed(counts: Mapping[str, int]) -> str:
+    """`1 contact and 2 PDFs failed`, of what goes with invoices; nothing where nothing failed."""
+    parts = [counted(counts[kind], word) for kind, word in _BESIDES.items() if counts.get(kind)]
+    if not parts:
+        return ""
+    *before, last = parts
+    return f"{', '.join(before)} and {last} failed" if before else f"{last} failed"
+
+
 def listed(names: Sequence[str], *, most: int = 8) -> str:
     """The names, or the first of them and how many more."""
     shown = ", ".join(names[:most])

@@ -46,9 +46,9 @@ def test_progress_comes_by_itself_and_survives_leaving_the_page(
     window = open_as(admin)
     page = window.open(RUNNING)
     words = page.locator("#batch-words")
-    expect(words).to_have_text("1 of 9 sent, 8 on the way")
+    expect(words).to_have_text("1 of 9 sent, 8 on the way; 1 contact failed")
     send(office_practice, scene.uploads["queued"])
-    expect(words).to_have_text("2 of 9 sent, 7 on the way")
+    expect(words).to_have_text("2 of 9 sent, 7 on the way; 1 contact failed")
     row = page.locator("tr", has_text=scene.uploads["queued"].invoice.number)  # type: ignore[union-attr]
     expect(row.get_by_role("link", name="Open in Xero")).to_have_attribute(
         "rel", "noopener noreferrer"
@@ -56,9 +56,9 @@ def test_progress_comes_by_itself_and_survives_leaving_the_page(
     window.open("/harbour/accounting/batches/")
     send(office_practice, scene.uploads["retry"])
     window.open(RUNNING)
-    expect(words).to_have_text("3 of 9 sent, 6 on the way")
+    expect(words).to_have_text("3 of 9 sent, 6 on the way; 1 contact failed")
     send(office_practice, scene.uploads["unknown"])
-    expect(words).to_have_text("4 of 9 sent, 5 on the way")
+    expect(words).to_have_text("4 of 9 sent, 5 on the way; 1 contact failed")
 
 
 def test_what_was_ticked_opened_and_focused_stays_while_rows_change(
@@ -93,7 +93,7 @@ def test_a_finished_batch_sums_up_once_and_asks_no_more(
     finish(office_practice, 2)
     summary = page.get_by_text("Batch 2 is finished.")
     expect(summary).to_be_visible()
-    expect(page.locator("#batch-words")).to_have_text("9 of 9 sent")
+    expect(page.locator("#batch-words")).to_have_text("9 of 9 sent; 1 contact failed")
     expect(page.locator("[hx-get]")).to_have_count(0)
     assert axe(page) == []
     page.reload()

@@ -153,11 +153,64 @@ def test_the_words_of_a_package_are_shown_as_text(
 
 def test_the_counts_add_up(practice: Practice, scene: Scene, browser: Browser) -> None:
     page = browser.get(url(practice, "batches/1/"))
-    assert "6 of 12 sent, 3 failed, 3 set aside" in text_of(page)
+    assert "6 of 12 sent, 3 failed, 3 set aside; 1 PDF failed" in text_of(page)
+    assert "Retry all that failed (4)" in text_of(page)
     for show, count in {"failed": 3, "sent": 6, "aside": 3, "moving": 0, "nonsense": 12}.items():
         shown = browser.get(url(practice, f"batches/1/?show={show}"))
         assert len(list(shown.context["table"].paginated_rows)) == count, show
-    assert "1 of 9 sent, 8 on the way" in text_of(browser.get(url(practice, "batches/2/")))
+    running = text_of(browser.get(url(practice, "batches/2/")))
+    assert "1 of 9 sent, 8 on the way; 1 contact failed" in running
+
+
+def test_what_failed_beside_the_invoices_is_said_wherever_the_batch_is_told(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    with acting_for(practice.pk):
+        batch = make_batch(7, finished=True)
+        note = make_invoice(scene.office, scene.clients[0], nets=("-50.00",))
+        make_upload(batch, note, State.SENT)
+        failed = make_upload(batch, note, State.REFUSED, Upload.Kind.ALLOCATION)
+        for _ in range(60):
+            make_upload(batch, _another(scene), State.SENDING, Upload.Kind.PDF)
+        refused = State.REFUSED
+        make_upload(batch, _another(scene), refused, Upload.Kind.PDF)
+        make_upload(batch, _another(scene), refused, Upload.Kind.PDF)
+    words = "1 of 1 sent; 2 PDFs and 1 credit allocation failed"
+    page = browser.get(url(practice, "batches/7/"))
+    told = text_of(page)
+    assert f"{words} All 1 Sent 1" in told
+    assert 'href="#companions"' in page.content.decode()
+    assert "Batch 7 is finished. 1 of 1 sent (NZD -57.50 incl tax); 2 PDFs and 1" in told
+    assert "Retry all that failed (3)" in told
+    # However much is on the way, what needs somebody is among what is shown.
+    assert f"Credit allocation {note} Failed (fix needed)" in told
+    listed = browser.get(url(practice, "batches/"))
+    row = "Abtrac 1 1 0 Some failed 2 PDFs and 1 credit allocation failed"
+    assert row in text_of(listed)
+    assert f'{url(practice, "batches/7/")}#companions"' in listed.content.decode()
+    answer = browser.post(url(practice, "batches/7/retry/"), {"only": failed.pk}, follow=True)
+    assert said(answer) == ["1 upload on the way again."]
+    assert "; 2 PDFs failed" in text_of(browser.get(url(practice, "batches/7/")))
+
+
+def test_a_contact_that_went_later_has_not_failed(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    with acting_for(practice.pk):
+        batch = make_batch(7, finished=True)
+        make_upload(batch, _another(scene), State.SENT)
+        fields = {"interface": scene.interface, "kind": Upload.Kind.CONTACT, "document": {}}
+        theirs = {"client": scene.clients[2], "contact_name": "Te Aro Cafe", **fields}
+        Upload.objects.create(batch=batch, state=State.REFUSED, **theirs)
+    assert "1 of 1 sent; 1 contact failed" in text_of(browser.get(url(practice, "batches/7/")))
+    with acting_for(practice.pk):
+        Upload.objects.create(
+            batch=make_batch(8, finished=True), state=State.SENT, remote_id="c-1", **theirs
+        )
+    told = text_of(browser.get(url(practice, "batches/7/")))
+    assert "1 contact failed" not in told
+    assert "Contacts, jobs, PDFs and credits not through yet" not in told
+    assert "Abtrac 1 1 0 Finished" in text_of(browser.get(url(practice, "batches/")))
 
 
 def test_the_list_of_batches_tells_how_each_fares(
