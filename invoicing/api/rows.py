@@ -18,6 +18,7 @@ from invoicing.api.fields import (
     Choice,
     Day,
     Email,
+    Identity,
     InvoiceId,
     Money,
     Pattern,
@@ -103,7 +104,7 @@ class AddressRow(Row):
 class InvoiceSettingRow(Row):
     """Numbering, terms and tax of a set of offices."""
 
-    abtrac_id = Text(max_length=40)
+    abtrac_id = Identity(max_length=40)
     name = Text(max_length=100)
     prefix = Text(max_length=20, optional=True)
     next_number = Whole(min_value=0, max_value=2**31 - 1, required=False, default=1)
@@ -116,9 +117,9 @@ class InvoiceSettingRow(Row):
 class OfficeRow(Row):
     """A branch of the practice, and the invoice setting it uses."""
 
-    abtrac_id = Text(max_length=40)
+    abtrac_id = Identity(max_length=40)
     name = Text(max_length=100)
-    invoice_setting = Text(max_length=40, help_text="The invoice setting's `abtrac_id`.")
+    invoice_setting = Identity(max_length=40, help_text="The invoice setting's `abtrac_id`.")
     phone = Text(max_length=50, optional=True)
     email = Email()
     postal_address = Words(max_length=1000, optional=True)
@@ -128,7 +129,7 @@ class OfficeRow(Row):
 class ClientRow(Row):
     """The practice's customer."""
 
-    abtrac_id = Text(max_length=40, help_text="Abtrac's client ID.")
+    abtrac_id = Identity(max_length=40, help_text="Abtrac's client ID.")
     name = Text(max_length=255)
     abbreviation = Text(max_length=40, optional=True)
     contact_first_name = Text(max_length=100, optional=True)
@@ -143,9 +144,9 @@ class ClientRow(Row):
 class JobRow(Row):
     """A job (project) of one client."""
 
-    abtrac_id = Text(max_length=40, help_text="Abtrac's job ID.")
+    abtrac_id = Identity(max_length=40, help_text="Abtrac's job ID.")
     code = Text(max_length=40)
-    client = Text(max_length=40, help_text="The client's `abtrac_id`.")
+    client = Identity(max_length=40, help_text="The client's `abtrac_id`.")
     description = Text(max_length=255, optional=True)
     job_type = Text(max_length=100, optional=True)
     department = Text(max_length=100, optional=True)
@@ -164,7 +165,7 @@ class LineRow(Row):
     tax = Money()
     tax_code = Text(max_length=50, optional=True)
     account_code = Text(max_length=50, optional=True)
-    job = Text(max_length=40, optional=True, help_text="The job's `abtrac_id`.")
+    job = Identity(max_length=40, optional=True, help_text="The job's `abtrac_id`.")
     task = Text(max_length=100, optional=True)
     disbursement_type = Text(max_length=100, optional=True)
 
@@ -173,16 +174,16 @@ class InvoiceRow(Row):
     """An invoice with its lines; a credit note when its total is negative."""
 
     abtrac_id = InvoiceId(help_text="Abtrac's invoice ID, which never changes.")
-    number = Text(max_length=255)
-    office = Text(max_length=40, help_text="The office's `abtrac_id`.")
-    invoice_setting = Text(
+    number = Identity(max_length=255)
+    office = Identity(max_length=40, help_text="The office's `abtrac_id`.")
+    invoice_setting = Identity(
         max_length=40,
         optional=True,
         help_text="The invoice setting's `abtrac_id`; left out, the one its office uses.",
     )
-    client = Text(max_length=40, help_text="The client's `abtrac_id`.")
-    job = Text(max_length=40, optional=True, help_text="The job's `abtrac_id`.")
-    credits = Text(
+    client = Identity(max_length=40, help_text="The client's `abtrac_id`.")
+    job = Identity(max_length=40, optional=True, help_text="The job's `abtrac_id`.")
+    credits = Identity(
         max_length=40,
         optional=True,
         help_text="For a credit note: the `abtrac_id` of the invoice it credits.",

@@ -14,7 +14,9 @@ from tests.invoicing.abtrac import (
     abtrac,
     client,
     invoice,
+    job,
     line,
+    office,
     problems,
     rows_of,
     setting,
@@ -100,6 +102,26 @@ def test_a_text_that_is_none_is_refused(abtrac: Abtrac, value: Any) -> None:
     assert answer.status_code == 400
     assert set(problems(answer)) == {"rows[0].name", "rows[1].abtrac_id"}
     assert len(rows_of(abtrac, Client)) == 1
+
+
+@pytest.mark.parametrize(
+    "character",
+    list(
+        "\u00ad\u061c\u200b\u200d\u200e\u200f\u202a\u202e\u2060\u2066\u2069\ufeff\u3164\U000e0041"
+    ),
+    ids=ascii,
+)
+def test_a_number_or_id_holds_nothing_that_cannot_be_seen(abtrac: Abtrac, character: str) -> None:
+    value = f"AK-{character}1"
+    answer = abtrac.put("invoices", invoice(number=value))
+    assert problems(answer) == {"rows[0].number": "invisible"}
+    message = answer.json()["problems"][0]["message"]
+    assert f"cannot be seen, U+{ord(character):04X}." in message
+    for path, row in (("clients", client(value)), ("jobs", job(value)), ("offices", office(value))):
+        assert problems(abtrac.put(path, row)) == {"rows[0].abtrac_id": "invisible"}
+    assert problems(abtrac.put("jobs", job(client=value)))["rows[0].client"]
+    # A name is spelled as it is spelled.
+    assert abtrac.put("clients", client("C2", name=f"Ravi{character} Ltd")).status_code == 200
 
 
 def test_a_line_may_hold_several_lines_of_text_and_nothing_else_may(abtrac: Abtrac) -> None:
