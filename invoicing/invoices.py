@@ -48,7 +48,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Moved:
-    """The numbers of invoices that moved, and of those that were there already."""
+    """Abtrac's IDs of the invoices that moved, and of those that were there already."""
 
     changed: list[str]
     unchanged: list[str]
@@ -154,8 +154,8 @@ def _move(
     changed = [one for one in invoices if one.status in moved_from]
     Invoice.objects.filter(pk__in=[one.pk for one in changed]).update(**values)
     return Moved(
-        changed=[one.number for one in changed],
-        unchanged=[one.number for one in invoices if one.status not in moved_from],
+        changed=[one.abtrac_id for one in changed],
+        unchanged=[one.abtrac_id for one in invoices if one.status not in moved_from],
     )
 
 

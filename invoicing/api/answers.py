@@ -38,7 +38,7 @@ class TallyAnswer(serializers.Serializer[Any]):
 
 
 class MovedAnswer(serializers.Serializer[Any]):
-    """The numbers of the invoices that moved, and of those that were there already."""
+    """Abtrac's IDs of the invoices that moved, and of those that were there already."""
 
     changed = serializers.ListField(child=serializers.CharField())
     unchanged = serializers.ListField(child=serializers.CharField())

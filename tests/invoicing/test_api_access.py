@@ -168,7 +168,7 @@ def test_what_was_done_with_a_key_is_recorded(abtrac: Abtrac, practice: Practice
             for one in AuditEntry.objects.filter(detail__key=abtrac.key.prefix)
         }
         assert AuditEntry.objects.filter(action="invoices.approved").count() == 1
-    assert entries["invoices.approved"]["invoices"] == ["AK-I1"]
+    assert entries["invoices.approved"]["invoices"] == ["I1"]
     assert entries["clients.stored"] == {
         "key": abtrac.key.prefix,
         "created": 1,

@@ -69,10 +69,10 @@ def refusals(move: Move, *ids: str) -> dict[str, str]:
 
 def test_a_draft_is_approved_then_committed(make: Callable[..., Invoice]) -> None:
     one = make("draft")
-    assert invoices.approve(invoice_ids=[one.abtrac_id]).changed == [one.number]
+    assert invoices.approve(invoice_ids=[one.abtrac_id]).changed == [one.abtrac_id]
     one.refresh_from_db()
     assert (one.status, one.committed_at) == ("approved", None)
-    assert invoices.commit(invoice_ids=[one.abtrac_id]).changed == [one.number]
+    assert invoices.commit(invoice_ids=[one.abtrac_id]).changed == [one.abtrac_id]
     one.refresh_from_db()
     assert one.status == "committed"
     assert one.committed_at is not None
@@ -94,7 +94,7 @@ def test_what_is_there_already_stays_as_it_is(
     one = make(status)
     before = Invoice.objects.filter(pk=one.pk).values().get()
     assert move(invoice_ids=[one.abtrac_id, one.abtrac_id]) == invoices.Moved(
-        changed=[], unchanged=[one.number]
+        changed=[], unchanged=[one.abtrac_id]
     )
     assert Invoice.objects.filter(pk=one.pk).values().get() == before
 
@@ -122,7 +122,7 @@ def test_an_invoice_nobody_uploaded_can_be_uncommitted(make: Callable[..., Invoi
     one = make("committed")
     for over in ("refused", "parked", "cancelled"):
         upload(one, over)
-    assert invoices.uncommit(invoice_ids=[one.abtrac_id]).changed == [one.number]
+    assert invoices.uncommit(invoice_ids=[one.abtrac_id]).changed == [one.abtrac_id]
     one.refresh_from_db()
     assert (one.status, one.committed_at) == ("approved", None)
 
