@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
+from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
 from django.contrib import messages
@@ -16,6 +17,7 @@ from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
 from offices import selectors
@@ -25,6 +27,7 @@ from offices.models import Practice, Role, SupportGrant, User
 from offices.tenancy import acting_for
 
 P = ParamSpec("P")
+READING = ("GET", "HEAD")
 
 
 class PracticeRequest(HttpRequest):
@@ -109,6 +112,8 @@ def _run(
 
 
 def _ask_to_log_in(request: HttpRequest) -> HttpResponseBase:
+    if request.method not in READING:
+        messages.warning(request, "You were logged out, so nothing was done.")
     return _send_to(request, redirect_to_login(_page_of(request)).url)
 
 
@@ -127,7 +132,22 @@ def _page_of(request: HttpRequest) -> str:
     htmx = getattr(request, "htmx", None)
     if htmx:
         return htmx.current_url_abs_path or "/"
-    return request.get_full_path() if request.method in {"GET", "HEAD"} else "/"
+    if request.method in READING:
+        return request.get_full_path()
+    # A form names the page it stands on where that is the answer to another form.
+    places = (request.POST.get("next", ""), request.headers.get("Referer", ""))
+    return next(filter(None, (_own(request, one) for one in places)), "/")
+
+
+def _own(request: HttpRequest, address: str) -> str:
+    """The address without its host if it is one of this site, else nothing."""
+    hosts, secure = {request.get_host()}, request.is_secure()
+    if not url_has_allowed_host_and_scheme(address, allowed_hosts=hosts, require_https=secure):
+        return ""
+    parts = urlsplit(address)
+    there = urlunsplit(("", "", parts.path, parts.query, ""))
+    # Without its host it has to be safe as well: "https://here//elsewhere" is not.
+    return there if url_has_allowed_host_and_scheme(there, allowed_hosts=None) else ""
 
 
 def _send_to(request: HttpRequest, address: str) -> HttpResponseBase:

@@ -14,11 +14,19 @@ from django.utils import timezone
 
 from offices.access import PracticeRequest, find_access, practice_view
 from offices.accounts import came_with_totp
-from offices.models import AuditEntry, Membership, Practice, Role, SupportGrant, User
+from offices.models import (
+    AuditEntry,
+    Membership,
+    Practice,
+    PracticeKey,
+    Role,
+    SupportGrant,
+    User,
+)
 from offices.people import end_grant
 from offices.tenancy import NoPractice, acting_for, current_practice_id
-from tests.factories import make_member, make_practice, make_user
-from tests.offices.conftest import code_now, let_in, set_up_app, type_password
+from tests.factories import PASSWORD, make_member, make_practice, make_user
+from tests.offices.conftest import LOG_IN, code_now, let_in, set_up_app, type_password
 
 LogIn = Callable[[User], Client]
 
@@ -41,6 +49,46 @@ def test_without_a_log_in_every_page_leads_to_it_and_back(practice: Practice) ->
 
 def test_a_form_sent_after_the_log_in_has_ended_comes_back_to_a_page(practice: Practice) -> None:
     answer = Client().post(f"{keys_of(practice)}x/revoke/")
+    assert answer["Location"] == "/accounts/login/?next=/"
+
+
+def test_a_form_sent_after_the_log_in_has_ended_is_told_to_have_done_nothing(
+    practice: Practice, admin: User, logged_in: LogIn
+) -> None:
+    client, there = logged_in(admin), f"{keys_of(practice)}?page=2"
+    client.session.flush()
+    stood_on = {"Referer": f"http://testserver{there}#top"}
+    page = client.post(keys_of(practice), {"name": "Lost"}, headers=stood_on, follow=True)
+    assert "You were logged out, so nothing was done." in page.content.decode()
+    back = client.post(LOG_IN, {"login": admin.email, "password": PASSWORD, "next": there})
+    assert f'name="next" value="{there}"' in page.content.decode()
+    assert back["Location"] == there
+    assert "You were logged out" not in client.get(there).content.decode()
+    assert not PracticeKey.objects.exists()
+    # The page of a form that was itself an answer says where it can be looked at again.
+    client.post("/accounts/logout/")
+    stood_on = {"Referer": f"http://testserver{keys_of(practice)}x/revoke/"}
+    answer = client.post(keys_of(practice), {"next": "/elsewhere/?a=1"}, headers=stood_on)
+    assert answer["Location"] == "/accounts/login/?next=/elsewhere/%3Fa%3D1"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://elsewhere.example/",
+        "//elsewhere.example/",
+        "http://testserver//elsewhere.example/",
+        "http://testserver@elsewhere.example/",
+        "http:///elsewhere.example",
+        "javascript:alert(1)",
+        "\\\\elsewhere.example",
+        "http://[",
+        "",
+    ],
+)
+def test_a_form_leads_back_to_no_page_elsewhere(practice: Practice, address: str) -> None:
+    headers = {"Referer": address}
+    answer = Client().post(keys_of(practice), {"next": address}, headers=headers)
     assert answer["Location"] == "/accounts/login/?next=/"
 
 
