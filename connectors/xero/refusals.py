@@ -50,6 +50,21 @@ class Known:
     next_step: str = ""
 
 
+def _unlocked(change: str) -> str:
+    # A committed invoice is locked in Abtrac, so whoever is to change it is told how to get at it.
+    return f"un-commit the invoice in Abtrac, {change} and commit it again"
+
+
+OF_ACCOUNT = (
+    f"If the invoice line names the account, {_unlocked('change it there')}; if not,"
+    " it comes from Interface Settings: choose it there. Then retry."
+)
+OF_TAX = (
+    f"If the invoice names the tax code, {_unlocked('change it there')}; if not, it"
+    " comes from Interface Settings: choose it there. Then retry."
+)
+READ_AGAIN = "Read the codes again under Interface Settings."
+
 KNOWN = [
     Known(
         fragment=r"# must be unique|credit note number must be unique",
@@ -70,7 +85,7 @@ KNOWN = [
         code="account_archived",
         field="account_code",
         message="Account {account} is archived in Xero, or was deleted there.",
-        next_step="Choose another account, or restore this one in Xero, then retry.",
+        next_step=f"Restore this account in Xero, or use another. {OF_ACCOUNT}",
     ),
     Known(
         fragment=r"TaxType code '?(?P<tax>[^']+?)'? cannot be used with account"
@@ -78,50 +93,50 @@ KNOWN = [
         code="tax_not_for_account",
         field="tax_code",
         message="Tax code {tax} cannot be used with account {account} in Xero.",
-        next_step="Choose a tax code that fits the account: for sales, one on income.",
+        next_step=f"Use a tax code that fits the account: for sales, one on income. {OF_TAX}",
     ),
     Known(
         fragment=r"TaxType code '?(?P<tax>[^']+?)'? does not exist or cannot be used",
         code="tax_unknown",
         field="tax_code",
         message="Tax code {tax} is not in Xero, or not for sales.",
-        next_step="Read the codes again under Interface Settings and choose another tax code.",
+        next_step=f"{READ_AGAIN} Then use another tax code. {OF_TAX}",
     ),
     Known(
         fragment=r"TaxType field is mandatory",
         code="tax_missing",
         field="tax_code",
         message="Xero wants a tax code here.",
-        next_step="Choose a tax code, then retry.",
+        next_step="Choose one under Interface Settings, then retry.",
     ),
     Known(
         fragment=r"account code '(?P<account>[^']*)' is not a valid code",
         code="account_unknown",
         field="account_code",
         message="Account {account} is not in Xero, or cannot be used on a sale.",
-        next_step="Read the codes again under Interface Settings and choose another account.",
+        next_step=f"{READ_AGAIN} Then use another account. {OF_ACCOUNT}",
     ),
     Known(
         fragment=r"account must be valid",
         code="account_unknown",
         field="account_code",
         message="An account is not in Xero, or cannot be used on a sale.",
-        next_step="Read the codes again under Interface Settings and choose another account.",
+        next_step=f"{READ_AGAIN} Then use another account. {OF_ACCOUNT}",
     ),
     Known(
         fragment=r"account code must be specified",
         code="account_missing",
         field="account_code",
         message="Xero wants an account here.",
-        next_step="Choose an account, then retry.",
+        next_step="Choose one under Interface Settings, then retry.",
     ),
     Known(
         fragment=r"lock date",
         code="period_locked",
         field="issued",
         message="The date lies in a period that is locked in Xero.",
-        next_step="Change the date, park the invoice, or ask your accountant to move the lock"
-        " date, then retry.",
+        next_step="Ask your accountant to move the lock date, then retry. Or"
+        f" {_unlocked('change its date')}, then retry. Or park it.",
     ),
     Known(
         fragment=r"archived contact|contact.*\barchived",
@@ -142,7 +157,7 @@ KNOWN = [
         code="no_lines",
         field="lines",
         message="The invoice has no lines.",
-        next_step="Correct the invoice in Abtrac, then retry.",
+        next_step=f"The lines come from Abtrac: {_unlocked('add them')}. Then retry.",
     ),
     Known(
         fragment=r"not subscribed to currency (?P<currency>[A-Z]{3})",
@@ -177,7 +192,7 @@ KNOWN = [
         code="due",
         field="due",
         message="Xero does not take the due date.",
-        next_step="Correct the due date in Abtrac, then retry.",
+        next_step=f"It comes from Abtrac: {_unlocked('correct it')}. Then retry.",
     ),
 ]
 

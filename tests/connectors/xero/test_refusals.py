@@ -91,6 +91,26 @@ def test_our_words_name_the_code_that_is_meant() -> None:
     assert "does not use USD" in str(in_our_words(MESSAGES[15][0]))
 
 
+def test_what_to_do_says_where_it_is_done() -> None:
+    archived, locked = (in_our_words(MESSAGES[place][0]).next_step for place in (2, 9))
+    assert archived == (
+        "Restore this account in Xero, or use another. If the invoice line names the account,"
+        " un-commit the invoice in Abtrac, change it there and commit it again; if not, it comes"
+        " from Interface Settings: choose it there. Then retry."
+    )
+    assert locked == (
+        "Ask your accountant to move the lock date, then retry. Or un-commit the invoice in Abtrac,"
+        " change its date and commit it again, then retry. Or park it."
+    )
+    for words, field, _ in MESSAGES:
+        step = in_our_words(words).next_step
+        # What stands on a committed invoice can be changed only after it was un-committed.
+        if field in {"issued", "due", "lines"}:
+            assert "un-commit the invoice in abtrac" in step.lower(), words
+        if field in {"account_code", "tax_code"}:
+            assert "Interface Settings" in step, words
+
+
 def test_an_unknown_refusal_is_shown_as_it_is() -> None:
     error = in_our_words("The moon must be full.")
     assert str(error) == "Xero refused it: The moon must be full."
