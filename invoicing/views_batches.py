@@ -36,6 +36,9 @@ SHOWN = [
     ("sent", "Sent", "sent"),
     ("aside", "Set aside", "aside"),
 ]
+WHERE_IDS_STAND = (
+    "The id is the long mark at the end of the address when you open the document in {package}."
+)
 NOTHING_TICKED = "Nothing was done: tick at least one row first."
 
 
@@ -156,8 +159,9 @@ def link_existing(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
     with acting_for(request.practice.pk):
         rows = Upload.objects.filter(kind__in=DOCUMENTS, state__in=selectors.FAILED)
         row = get_object_or_404(rows.select_related("invoice", "interface", "batch"), pk=upload_id)
-    form = LinkExistingForm(request.POST or None, initial={"remote_id": _id_in(row.remote_url)})
-    differs = ""
+    known = row.remote_id or _id_in(row.remote_url)
+    form = LinkExistingForm(request.POST or None, initial={"remote_id": known})
+    package, differs = row.interface.package, ""
     if request.method == "POST" and form.is_valid():
         try:
             found = uploads.look_at(
@@ -172,14 +176,17 @@ def link_existing(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
             form = LinkExistingForm(
                 initial={"remote_id": found.remote_id, "differs": found.remote_id}
             )
-        except (uploads.CannotLink, ConnectorError) as error:
+        except uploads.CannotLink as error:
+            form.add_error("remote_id", f"{error} {WHERE_IDS_STAND.format(package=package.label)}")
+        except ConnectorError as error:
             form.add_error("remote_id", str(error))
     context = {
         "form": form,
         "differs": differs,
         "upload": row,
         "invoice": row.invoice,
-        "package": row.interface.package,
+        "package": package,
+        "where": WHERE_IDS_STAND.format(package=package.label),
     }
     return render(request, "invoicing/link_existing.html", context)
 

@@ -31,7 +31,10 @@ def test_what_a_person_says_is_looked_at_and_can_be_taken_back(firm: Firm) -> No
     link = f"/{firm.practice.slug}/accounting/uploads/{upload.pk}/link/"
 
     nothing = browser.post(link, {"remote_id": "nonsense"}).content.decode()
-    assert "Xero has no invoice with that id." in nothing
+    assert (
+        "Xero has no invoice with that id. The id is the long mark at the end of the address"
+        in (nothing)
+    )
     assert firm.of(invoice).state == "needs_person"
 
     shown = browser.post(link, {"remote_id": theirs.id}).content.decode()

@@ -12,6 +12,7 @@ from connectors.base.documents import Posted
 from interfaces.models import AccountingInterface, Lane
 from invoicing import uploads
 from invoicing.models import Batch, Invoice, Upload
+from invoicing.words import money
 from offices.models import AuditEntry, Practice, Role, User
 from offices.tenancy import acting_for
 from tests.factories import make_invoice, make_member, make_practice
@@ -506,6 +507,7 @@ def test_a_person_can_say_which_document_is_the_invoice(
 ) -> None:
     """That the package is asked for real is shown in tests/faults/test_linking.py."""
     conflict = scene.uploads["conflict"]
+    assert conflict.invoice
     there = url(practice, f"uploads/{conflict.pk}/link/")
 
     def look_at(*, practice_id: int, upload_id: int, remote_id: str) -> Posted:
@@ -515,12 +517,20 @@ def test_a_person_can_say_which_document_is_the_invoice(
     monkeypatch.setattr(uploads, "look_at", look_at)
     page = text_of(browser.get(there))
     assert f"{conflict.invoice}, J Brown, NZD" in page
-    assert "ABT-00099, 990.00" in page
+    assert f"NZD {money(conflict.invoice.total)} incl tax, dated 7 Nov 2026" in page
+    assert (
+        f"In Xero ABT-00099, 990.00 {conflict.reason} What is not named here is not known" in page
+    )
+    assert "Look at it Open in Xero" in page
     blank = browser.post(there, {"remote_id": ""})
     assert "This field is required" in text_of(blank)
+    where = "The id is the long mark at the end of the address when you open the document in Xero."
     taken = scene.uploads["sent"].remote_id
     refused = browser.post(there, {"remote_id": taken})
     assert "That one is linked to invoice" in text_of(refused)
+    assert text_of(refused).count(where) == 2  # beside the field always, and in what is wrong
+    unknown = browser.get(url(practice, f"uploads/{scene.uploads['not_known'].pk}/link/"))
+    assert "In Xero Not known: nothing was found there so far." in text_of(unknown)
     answer = browser.post(there, {"remote_id": "0c1d-77"}, follow=True)
     assert said(answer) == [f"Invoice {conflict.invoice} is linked to what was there."]
     assert states(practice, conflict) == ["sent"]
