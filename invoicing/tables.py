@@ -87,7 +87,7 @@ class _InvoicesTable(tables.Table):  # type: ignore[misc]
 
     tick = cell("tick_invoice", verbose_name="Select", orderable=False, attrs=_TICK)
     office = tables.Column(order_by=("office__name", "number", "id"), attrs=_WORDS)
-    number = cell("number", verbose_name="Invoice No", order_by=("number", "id"))
+    number = cell("number", verbose_name="Invoice No", order_by=("number", "id"), attrs=_WORDS)
     name_on_invoice = tables.Column(
         verbose_name="Name on Invoice",
         order_by=("name_on_invoice", "number", "id"),
@@ -104,7 +104,7 @@ class AvailableTable(_InvoicesTable):
     )
     net = MoneyColumn("Amount excl Tax", order_by=("net", "id"))
     total = MoneyColumn("Amount incl Tax", order_by=("total", "id"))
-    note = cell("note", verbose_name="Note", orderable=False)
+    note = cell("note", verbose_name="Note", orderable=False, attrs=_WORDS)
 
     class Meta:
         model = Invoice
@@ -138,7 +138,10 @@ class BatchesTable(tables.Table):  # type: ignore[misc]
         verbose_name="Made", format="j M Y, H:i", order_by=("created_at", "number"), attrs=_DATE
     )
     created_by = tables.Column(
-        verbose_name="By", order_by=("created_by__email", "number"), default="Abtrac"
+        verbose_name="By",
+        order_by=("created_by__email", "number"),
+        default="Abtrac",
+        attrs=_WORDS,
     )
     documents = tables.Column(verbose_name="Invoices", orderable=False, attrs=_NUMBER)
     sent = tables.Column(orderable=False, attrs=_NUMBER)
@@ -156,7 +159,12 @@ class DocumentsTable(tables.Table):  # type: ignore[misc]
     """The invoices of one batch: what became of each, why, and what to do."""
 
     tick = cell("tick_upload", verbose_name="Select", orderable=False, attrs=_TICK)
-    number = cell("upload_number", verbose_name="Invoice No", order_by=("invoice__number", "pk"))
+    number = cell(
+        "upload_number",
+        verbose_name="Invoice No",
+        order_by=("invoice__number", "pk"),
+        attrs=_WORDS,
+    )
     name = tables.Column(
         verbose_name="Name on Invoice",
         accessor="invoice__name_on_invoice",
@@ -168,7 +176,10 @@ class DocumentsTable(tables.Table):  # type: ignore[misc]
     )
     state = cell("upload_state", verbose_name="State", order_by=("state", "pk"))
     remote_number = cell(
-        "upload_remote", verbose_name="In the package", order_by=("remote_number", "pk")
+        "upload_remote",
+        verbose_name="In the package",
+        order_by=("remote_number", "pk"),
+        attrs=_WORDS,
     )
     reason = cell("upload_reason", verbose_name="What happened, and what to do", orderable=False)
 

@@ -231,10 +231,23 @@ def test_pages_for_support_and_for_several_practices(
     check(window.page, "calls")
 
 
-def test_long_names_without_a_space_stay_within_a_phone(
-    open_as: OpenAs, scene: Scene, office_practice: Practice, admin: User
+# The labels of cards that are narrower than their longest word: broken letter by letter.
+BROKEN_LABELS = """() => {
+  const pen = document.createElement("canvas").getContext("2d");
+  return [...document.querySelectorAll("td[data-label]")].filter((cell) => {
+    const label = getComputedStyle(cell, "::before");
+    if (label.content === "none" || !cell.offsetWidth) return false;
+    pen.font = `${label.fontWeight} ${label.fontSize} ${label.fontFamily}`;
+    const words = cell.dataset.label.split(" ").map((word) => pen.measureText(word).width);
+    return parseFloat(label.width) < Math.max(...words) - 1;
+  }).map((cell) => cell.dataset.label);
+}"""
+
+
+def test_long_names_without_a_space_stay_within_the_page(
+    open_as: OpenAs, scene: Scene, office_practice: Practice, admin: User, viewport: Any
 ) -> None:
-    word = "Pohutukawaapartmentsbodycorporate" * 6
+    word = "Pohutukawaapartmentsbodycorporate" * 7
     upload = scene.uploads["conflict"]
     with acting_for(office_practice.pk):
         Invoice.objects.update(number=Concat(Value(word), "abtrac_id"), name_on_invoice=word)
@@ -246,11 +259,12 @@ def test_long_names_without_a_space_stay_within_a_phone(
         )
         scene.job.client.name = word
         scene.job.client.save()
-    window = open_as(admin, NARROW)
+    window = open_as(admin, viewport)
     for paths in page_addresses(scene).values():
         for path in paths:
             window.open(path)
             assert not scrolls_sideways(window.page), path
+            assert window.page.evaluate(BROKEN_LABELS) == [], path
 
 
 def test_pages_of_a_practice_with_nothing_in_it(
