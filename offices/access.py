@@ -186,5 +186,6 @@ def _record_entry(request: PracticeRequest, grant: SupportGrant) -> None:
 def _refuse_below(role: Role, request: PracticeRequest) -> None:
     if not request.role.includes(role):
         # Read by the 403 page; an exception's text could come from anywhere.
-        request.needed_role = role.label  # type: ignore[attr-defined]
+        able = [one.label for one in reversed(Role) if one.includes(role)]
+        request.needed_role = " or ".join(able)  # type: ignore[attr-defined]
         raise PermissionDenied

@@ -117,6 +117,15 @@ def test_a_member_opens_what_the_role_includes(
         assert f"yours is {role.label}" in words
 
 
+def test_a_refusal_names_every_role_that_may(practice: Practice, logged_in: LogIn) -> None:
+    viewer = logged_in(make_member(practice, Role.VIEWER))
+    page = viewer.post(f"/{practice.slug}/accounting/upload/park/").content.decode()
+    assert "Only people with the role Accounts or Admin can do this" in page
+    assert "Only people with the role Admin can do this" in (
+        viewer.get(keys_of(practice)).content.decode()
+    )
+
+
 def test_another_practice_is_not_there_at_all(practice: Practice, logged_in: LogIn) -> None:
     other = make_practice("Ridge Engineers")
     client = logged_in(make_member(practice, Role.ADMIN))
