@@ -16,7 +16,7 @@ from invoicing.models import Invoice
 from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, own_address, tell_left_out, to
 from invoicing.selectors import CurrencyTotal
 from invoicing.tables import PER_PAGE, AvailableTable, ParkedTable, lay_out, sorts
-from invoicing.words import counted, listed, money
+from invoicing.words import by_reason, counted, listed, money
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -83,6 +83,10 @@ def park(request: PracticeRequest) -> HttpResponse:
         return back(request, "available")
     form = ParkForm(request.POST if "reason" in request.POST else None)
     invoices = selectors.chosen(invoice_ids)
+    if gone := len(invoice_ids) - len(invoices):
+        messages.warning(request, *by_reason([("", "There is no such invoice.")] * gone))
+    if not invoices:
+        return back(request, "available")
     if not form.is_valid():
         return ask_why(request, form, invoices)
     reason = form.cleaned_data["reason"]

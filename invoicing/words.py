@@ -109,8 +109,20 @@ def listed(names: Sequence[str], *, most: int = 8) -> str:
 
 
 def by_reason(left_out: Iterable[tuple[str, str]]) -> list[str]:
-    """(number, reason) pairs as one sentence per reason, naming the invoices it holds back."""
+    """(number, reason) pairs as one sentence per reason, naming the invoices it holds back.
+
+    Those without a number are gone, and can only be counted.
+    """
     grouped: dict[str, list[str]] = {}
     for number, reason in left_out:
-        grouped.setdefault(reason, []).append(number or "one that is gone")
-    return [f"{listed(numbers)}: {reason}" for reason, numbers in grouped.items()]
+        grouped.setdefault(reason, []).append(number)
+    return [f"{_which(numbers)}: {reason}" for reason, numbers in grouped.items()]
+
+
+def _which(numbers: Sequence[str]) -> str:
+    named = [one for one in numbers if one]
+    gone = len(numbers) - len(named)
+    parts = [listed(named)] if named else []
+    if gone:
+        parts.append(counted(gone, "of those selected", "of those selected"))
+    return " and ".join(parts)

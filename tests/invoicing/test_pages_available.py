@@ -392,6 +392,24 @@ def test_a_parked_invoice_leaves_the_list_and_can_come_back(
     assert told["invoice.unparked"].detail["parked_because"] == {str(invoice.pk): "Sent by hand"}
 
 
+def test_what_is_gone_is_counted_and_not_parked_or_sent(
+    practice: Practice, accounts: User, office: Office, customer: Client
+) -> None:
+    invoice, browser = make(practice, office, customer), client_of(accounts)
+    gone = [invoice.pk + more for more in (1000, 2000, 3000)]
+    for sent in ({}, {"reason": "Sent by hand"}):
+        posted = {"invoice": gone, **sent}
+        answer = browser.post(url(practice, "upload/park/"), posted, follow=True)
+        assert said(answer) == ["3 of those selected: There is no such invoice."]
+        assert numbers(answer) == [invoice.number]
+    posted = {"invoice": [invoice.pk, gone[0]]}
+    asked = browser.post(url(practice, "upload/park/"), posted)
+    assert "1 of those selected: There is no such invoice." in text_of(asked)
+    assert "Park 1 invoice" in text_of(asked)
+    answer = browser.post(url(practice, "upload/send/"), {"invoice": gone}, follow=True)
+    assert said(answer) == ["3 of those selected: There is no such invoice."]
+
+
 def test_what_is_on_its_way_cannot_be_parked(
     practice: Practice, accounts: User, office: Office, customer: Client
 ) -> None:
