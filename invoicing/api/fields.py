@@ -19,9 +19,39 @@ DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2099, 12, 31)
 
 
-class _OnlyText(serializers.CharField):
+class InOurWords(serializers.Field[Any, Any, Any, Any]):
+    """What every field says in the same words, with what to do."""
+
+    default_error_messages = {
+        "required": "This is missing. Give it a value.",
+        "null": "This is null. Give it a value; where it may be empty, leave it out.",
+    }
+
+
+class Many(InOurWords):
+    """The same of a list."""
+
+    default_error_messages = {
+        "not_a_list": "Give a list.",
+        "empty": "This list is empty. Give at least one element.",
+        "min_length": "This list is too short. Give at least {min_length}.",
+        "max_length": "This list is too long. Give {max_length} at most.",
+    }
+
+
+class Texts(Many, serializers.ListField):
+    """A list of texts."""
+
+
+class Rows(Many, serializers.ListSerializer[Any]):
+    """A list of rows."""
+
+
+class _OnlyText(InOurWords, serializers.CharField):
     default_error_messages = {
         "invalid": "Give a text.",
+        "blank": "This is empty. Give a text.",
+        "max_length": "This is too long. Give {max_length} characters at most.",
         "control": "This holds a control character, such as a tab or an end of line.",
     }
     control = CONTROL
@@ -33,7 +63,7 @@ class _OnlyText(serializers.CharField):
         return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> str:
-        value = super().to_internal_value(data)
+        value: str = super().to_internal_value(data)
         if self.control.search(value):
             self.fail("control")
         return value
@@ -103,7 +133,7 @@ class Email(_OnlyText, serializers.EmailField):
         super().__init__(max_length=254, required=False, allow_blank=True, default="", **kwargs)
 
 
-class Choice(serializers.ChoiceField):
+class Choice(InOurWords, serializers.ChoiceField):
     """One of a few words."""
 
     default_error_messages = {"invalid_word": "Give one of: {words}."}
@@ -114,10 +144,14 @@ class Choice(serializers.ChoiceField):
         return data
 
 
-class Whole(serializers.IntegerField):
+class Whole(InOurWords, serializers.IntegerField):
     """A whole number, given as a number."""
 
-    default_error_messages = {"invalid": "Give a whole number."}
+    default_error_messages = {
+        "invalid": "Give a whole number.",
+        "min_value": "Give a whole number from {min_value} on.",
+        "max_value": "Give a whole number up to {max_value}.",
+    }
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, Decimal) and data.is_finite() and data.copy_abs() < 10**18:
@@ -127,7 +161,7 @@ class Whole(serializers.IntegerField):
         return data
 
 
-class Day(serializers.DateField):
+class Day(InOurWords, serializers.DateField):
     """A date as year-month-day."""
 
     default_error_messages = {
@@ -147,7 +181,7 @@ class Day(serializers.DateField):
         return day
 
 
-class Amount(serializers.Field[Decimal, Any, str, Any]):
+class Amount(InOurWords, serializers.Field[Decimal, Any, str, Any]):
     """An exact number, as text or as a JSON number, of so many digits round the point."""
 
     default_error_messages = {

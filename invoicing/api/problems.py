@@ -14,15 +14,23 @@ from rest_framework.exceptions import (
     APIException,
     AuthenticationFailed,
     ErrorDetail,
+    MethodNotAllowed,
+    NotAcceptable,
     NotAuthenticated,
+    UnsupportedMediaType,
     ValidationError,
 )
+from rest_framework.exceptions import PermissionDenied as FrameworkPermissionDenied
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 log = logging.getLogger("invoicing.api")
 
 BUSY_SECONDS = 5
+# Where the framework leaves no other place for words of ours.
+OURS = {
+    "surrogate_characters_not_allowed": "This holds half a character. Send the text as UTF-8.",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +74,10 @@ def explain(error: Exception, context: Mapping[str, Any]) -> Response:
         return explain(TooLarge("The call is larger than this server takes. Split it."), context)
     if isinstance(error, Http404):
         return _one("not_found", "There is nothing at this address.", 404)
-    if isinstance(error, PermissionDenied):
+    if isinstance(error, (PermissionDenied, FrameworkPermissionDenied)):
         return _one("permission_denied", "This key may not do that.", 403)
     if isinstance(error, APIException):
-        return _of_framework(error)
+        return _of_framework(error, context)
     return _our_fault(error, context)
 
 
@@ -84,7 +92,7 @@ def from_detail(detail: Any, path: str = "") -> Iterator[Problem]:
             yield from from_detail(inner, here)
     else:
         code = getattr(detail, "code", "") or "invalid"
-        yield Problem(path=path, code=code, message=str(detail))
+        yield Problem(path=path, code=code, message=OURS.get(code, str(detail)))
 
 
 def join(path: str, name: str | int) -> str:
@@ -102,7 +110,7 @@ def printable(text: str, *, most: int = 60) -> str:
     return shown if len(shown) <= most else f"{shown[:most]}…"
 
 
-def _of_framework(error: APIException) -> Response:
+def _of_framework(error: APIException, context: Mapping[str, Any]) -> Response:
     headers = {}
     if getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = str(error.auth_header)  # type: ignore[attr-defined]
@@ -110,6 +118,14 @@ def _of_framework(error: APIException) -> Response:
     message = str(error.detail)
     if isinstance(error, NotAuthenticated):
         message = "Send the practice's key in the header “Authorization: Api-Key …”."
+    if isinstance(error, MethodNotAllowed):
+        allowed = " or ".join(sorted({*context["view"].allowed_methods} - {"OPTIONS"}))
+        message = f"This address does not take that method. Call it with {allowed}."
+    if isinstance(error, UnsupportedMediaType):
+        wanted = context["view"].parser_classes[0].media_type
+        message = f"This call takes no other body than “{wanted}”. Send “Content-Type: {wanted}”."
+    if isinstance(error, NotAcceptable):
+        message = "Answers are JSON. Send “Accept: application/json”, or no such header."
     if isinstance(error, AuthenticationFailed):
         code = "key_not_usable"
     return _one(code if isinstance(code, str) else "invalid", message, error.status_code, headers)

@@ -19,12 +19,15 @@ from invoicing.api.fields import (
     Day,
     Email,
     Identity,
+    InOurWords,
     InvoiceId,
     Money,
     Pattern,
     Price,
     Quantity,
+    Rows,
     Text,
+    Texts,
     Whole,
     Words,
 )
@@ -48,7 +51,7 @@ def no_address() -> dict[str, Any]:
     }
 
 
-class Row(serializers.Serializer[Any]):
+class Row(InOurWords, serializers.Serializer[Any]):
     """An object of exactly these fields."""
 
     default_error_messages = {"invalid": "Give an object with the fields of this row."}
@@ -83,18 +86,16 @@ class Row(serializers.Serializer[Any]):
         yield from ()
 
 
-def many(row: type[Row], *, least: int = 0, most: int) -> serializers.ListSerializer[Any]:
+def many(row: type[Row], *, least: int = 0, most: int) -> Rows:
     """A list of so many such rows."""
-    return serializers.ListSerializer(child=row(), min_length=least, max_length=most)
+    return Rows(child=row(), min_length=least, max_length=most)
 
 
 class AddressRow(Row):
     """A postal or street address."""
 
     attention = Text(max_length=255, optional=True)
-    lines = serializers.ListField(
-        child=Text(max_length=255), required=False, default=list, max_length=4
-    )
+    lines = Texts(child=Text(max_length=255), required=False, default=list, max_length=4)
     city = Text(max_length=255, optional=True)
     region = Text(max_length=255, optional=True)
     postal_code = Text(max_length=50, optional=True)

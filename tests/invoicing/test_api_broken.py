@@ -271,6 +271,35 @@ def test_another_content_type_is_refused(abtrac: Abtrac, content_type: str) -> N
     problems(answer)
 
 
+def test_what_is_wrong_is_told_with_what_to_do(abtrac: Abtrac) -> None:
+    row = {**invoice(number="", due=None, recipient="x" * 256), "lines": "none"}
+    del row["issued"]
+    few = invoice("I2", lines=[line(0)])
+    told = abtrac.put("invoices", row, few, {**invoice("I3"), "lines": []})
+    says = {one["path"]: one["message"] for one in told.json()["problems"]}
+    assert problems(told).keys() == says.keys()
+    assert says["rows[0].number"] == "This is empty. Give a text."
+    assert says["rows[0].issued"] == "This is missing. Give it a value."
+    assert says["rows[0].due"] == (
+        "This is null. Give it a value; where it may be empty, leave it out."
+    )
+    assert says["rows[0].recipient"] == "This is too long. Give 255 characters at most."
+    assert says["rows[0].lines"] == "Give a list."
+    assert says["rows[1].lines[0].position"] == "Give a whole number from 1 on."
+    assert says["rows[2].lines"] == "This list is too short. Give at least 1."
+    told = abtrac.call("PUT", "clients", b"<rows/>", content_type="application/xml")
+    assert told.json()["problems"][0]["message"] == (
+        "This call takes no other body than “application/json”. Send “Content-Type:"
+        " application/json”."
+    )
+    told = abtrac.call("DELETE", "clients")
+    assert told.json()["problems"][0]["message"] == (
+        "This address does not take that method. Call it with POST or PUT."
+    )
+    told = abtrac.call("GET", "uploads", accept="text/html")
+    assert "Answers are JSON" in told.json()["problems"][0]["message"]
+
+
 @pytest.mark.parametrize("charset", ["utf-8", "utf-16", "hex", "rot13", "nonsense"])
 def test_json_is_utf_8_whatever_the_header_says(abtrac: Abtrac, charset: str) -> None:
     body = json.dumps({"rows": [client("C2", name="Ngāta")]}, ensure_ascii=False).encode()
