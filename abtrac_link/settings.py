@@ -219,6 +219,8 @@ UPLOAD_SETTLE_SECONDS = (
 # Consecutive failures that open an interface's breaker, and how long it stays open at first.
 BREAKER_FAILURES = environment.whole("BREAKER_FAILURES", 5)
 BREAKER_OPEN_SECONDS = environment.whole("BREAKER_OPEN_SECONDS", 60)
+# So many open interfaces, and half of those in use, open the breaker of their package.
+PACKAGE_BREAKER_INTERFACES = environment.whole("PACKAGE_BREAKER_INTERFACES", 5)
 
 # --- Packages --------------------------------------------------------------------------------
 # Per package: <KEY>_CLIENT_ID, <KEY>_CLIENT_SECRET, <KEY>_SCOPES, <KEY>_<ENDPOINT>_URL and

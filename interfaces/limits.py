@@ -97,8 +97,8 @@ class Bucket:
 
 
 def bucket_of(limit: RateLimit, *, package: Package, interface_id: int) -> Bucket:
-    """The bucket of a limit: one per interface, or one for the whole package."""
-    key = f"rate:{package.key}:{limit.name}"
+    """The bucket of a limit: one per interface, or one for the whole app as the package says."""
+    key = f"rate:{limit.bucket or package.key}:{limit.name}"
     if limit.scope is Scope.INTERFACE:
         key += f":{interface_id}"
     slot = limit.per.total_seconds() / SLOTS

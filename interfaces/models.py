@@ -232,6 +232,7 @@ class Lane(models.Model):
         AccountingInterface, on_delete=models.CASCADE, related_name="lane"
     )
     practice = models.ForeignKey(Practice, on_delete=models.CASCADE, related_name="+")
+    package_key = models.CharField("package", max_length=40, db_default="")
     due = models.DateTimeField(null=True, blank=True)
     owner = models.CharField(max_length=40, blank=True)
     fence = models.PositiveBigIntegerField(default=0)
@@ -244,11 +245,31 @@ class Lane(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["due"], name="lane_due", condition=models.Q(due__isnull=False))
+            models.Index(fields=["due"], name="lane_due", condition=models.Q(due__isnull=False)),
+            models.Index(
+                fields=["package_key", "open_until"],
+                name="lane_open",
+                condition=models.Q(open_until__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"Lane of interface {self.interface_id}"
+
+
+class PackageBreaker(models.Model):
+    """A package in trouble with many practices at once; no row while it is well.
+
+    Nothing goes there before `open_until`; then one lane tries, for all of them.
+    """
+
+    package_key = models.CharField("package", max_length=40, primary_key=True)
+    since = models.DateTimeField(default=timezone.now)
+    open_until = models.DateTimeField()
+    open_seconds = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.package_key} in trouble since {self.since:%Y-%m-%d %H:%M}"
 
 
 class RateBucket(models.Model):

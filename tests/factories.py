@@ -9,7 +9,8 @@ from typing import Any
 from django.utils import timezone
 
 from connectors.base.documents import LineKind, TaxBasis
-from interfaces.models import AccountCode, AccountingInterface, Lane, TaxCode
+from interfaces import lanes
+from interfaces.models import AccountCode, AccountingInterface, TaxCode
 from invoicing.models import Client, Invoice, InvoiceLine, InvoiceSetting, Job, OfficeInvoicing
 from offices.models import Membership, Office, Practice, Role, User
 
@@ -59,7 +60,7 @@ def make_interface(*, connected: bool = True, **fields: Any) -> AccountingInterf
             **fields,
         },
     )
-    Lane.objects.create(interface=interface, practice_id=interface.practice_id)
+    lanes.make_for(interface)
     accounts = {
         code: AccountCode.objects.create(interface=interface, code=code, name=name, kind="REVENUE")
         for code, name in [("200", "Sales"), ("210", "Recoveries"), ("260", "Other revenue")]

@@ -56,6 +56,8 @@ class RateLimit:
     scope: Scope
     calls: int
     per: timedelta
+    # With Scope.PACKAGE: packages that share an app key with the vendor share a bucket so named.
+    bucket: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,11 @@ class Limits:
     number_length: int = 255
     # Packages that keep no key and no unique number are asked before the first create.
     look_before_create: bool = False
+    # How long the package answers a repeat of the same bytes under the same key as it answered
+    # the first; an unanswered write is repeated so long. Zero: it is looked up.
+    keys_kept: timedelta = timedelta(0)
+    # How often what proved absent is sent again by itself; then a person decides.
+    repeats: int = 3
 
 
 @dataclass(frozen=True, kw_only=True)

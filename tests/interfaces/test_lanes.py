@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from connectors.base.protocol import Limits
 from interfaces import clock, lanes, registration
 from interfaces.lanes import Held, LostLane
-from interfaces.models import AccountingInterface, Lane
+from interfaces.models import AccountingInterface, Lane, PackageBreaker
 from offices.models import Practice
 from offices.tenancy import acting_for
 from tests.interfaces.ledger import PACKAGE, LedgerServer
@@ -275,6 +275,125 @@ def test_a_failed_try_opens_it_for_twice_as_long_up_to_half_an_hour(
     until = lane_of(made).open_until
     assert until is not None
     assert timedelta(seconds=1795) < until - timezone.now() <= timedelta(seconds=1800)
+
+
+# --- The breaker of a package ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(practice: Practice, server: LedgerServer) -> list[AccountingInterface]:
+    """Six interfaces of one package, with work waiting at each."""
+    with acting_for(practice.pk):
+        made = [
+            registration.create_interface(package_key="ledger", name=f"Ledger {number}")
+            for number in range(6)
+        ]
+    Lane.objects.update(due=timezone.now())
+    return made
+
+
+def break_down(*made: AccountingInterface) -> None:
+    for one in made:
+        mine = held(one)
+        fail(mine, 5)
+        lanes.release(mine, due=timezone.now())
+
+
+def trouble() -> PackageBreaker | None:
+    return PackageBreaker.objects.filter(package_key="ledger").first()
+
+
+def test_a_package_that_fails_nearly_everybody_is_not_called_by_the_others_either(
+    many: list[AccountingInterface],
+) -> None:
+    break_down(*many[:4])
+    assert lanes.troubled_packages() == set()
+    assert held(many[5])
+    Lane.objects.filter(interface=many[5]).update(owner="", lease_until=None)
+    break_down(many[4])
+    assert lanes.troubled_packages() == {"ledger"}
+    assert take(many[5]) is None
+    broken = trouble()
+    assert broken is not None
+    assert lanes.waits_until(many[5].pk) == broken.open_until
+
+
+def test_a_few_among_many_in_use_are_their_own_trouble(many: list[AccountingInterface]) -> None:
+    with acting_for(many[0].practice_id):
+        others = [
+            registration.create_interface(package_key="ledger", name=f"Well {number}")
+            for number in range(5)
+        ]
+    Lane.objects.filter(interface__in=[one.pk for one in others]).update(due=timezone.now())
+    break_down(*many[:5])
+    assert lanes.troubled_packages() == set()
+    break_down(many[5])
+    assert lanes.troubled_packages() == {"ledger"}
+
+
+def test_idle_interfaces_and_other_packages_do_not_speak_for_a_package(
+    many: list[AccountingInterface],
+) -> None:
+    with acting_for(many[0].practice_id):
+        for number in range(20):
+            registration.create_interface(package_key="ledger", name=f"Idle {number}")
+    Lane.objects.filter(interface__in=[one.pk for one in many[3:]]).update(package_key="other")
+    break_down(*many[:3])
+    assert lanes.troubled_packages() == set()
+    Lane.objects.update(package_key="ledger")
+    break_down(*many[3:5])
+    assert lanes.troubled_packages() == {"ledger"}
+
+
+def test_one_lane_tries_the_package_for_all_and_lets_the_others_try_when_it_answers(
+    many: list[AccountingInterface],
+) -> None:
+    break_down(*many[:5])
+    PackageBreaker.objects.update(open_until=timezone.now() + GONE)
+    probe = held(many[5])
+    assert (probe.probing, probe.probing_package) == (True, True)
+    Lane.objects.filter(interface=many[0]).update(open_until=timezone.now() + GONE)
+    assert take(many[0]) is None
+    lanes.record_health(probe, healthy=True)
+    assert lanes.troubled_packages() == set()
+    # Each is still careful for itself, but waits no longer.
+    assert [held(one).probing for one in many[:5]] == [True] * 5
+
+
+def test_a_package_that_fails_the_try_is_left_alone_for_twice_as_long(
+    many: list[AccountingInterface], settings: Any
+) -> None:
+    settings.BREAKER_OPEN_SECONDS = 60
+    break_down(*many[:5])
+    PackageBreaker.objects.update(open_until=timezone.now() + GONE)
+    lanes.record_health(held(many[5]), healthy=False)
+    broken = trouble()
+    assert broken is not None
+    assert broken.open_seconds == 120
+    assert broken.open_until > timezone.now() + timedelta(seconds=100)
+
+
+def test_a_try_of_the_package_whose_worker_died_is_somebody_elses_after_its_lease(
+    many: list[AccountingInterface],
+) -> None:
+    break_down(*many[:5])
+    PackageBreaker.objects.update(open_until=timezone.now() + GONE)
+    assert held(many[5]).probing_package
+    broken = trouble()
+    assert broken is not None
+    assert broken.open_until > timezone.now()
+    PackageBreaker.objects.update(open_until=timezone.now() + GONE)
+    Lane.objects.filter(interface=many[4]).update(open_until=timezone.now() + GONE)
+    assert held(many[4]).probing_package
+
+
+def test_lanes_of_a_package_in_trouble_are_not_neglected(many: list[AccountingInterface]) -> None:
+    break_down(*many[:5])
+    Lane.objects.filter(interface=many[5]).update(due=timezone.now() - timedelta(hours=1))
+    Lane.objects.exclude(interface=many[5]).update(due=None)
+    assert lanes.neglected(before=timezone.now() - timedelta(minutes=1)) == 0
+    PackageBreaker.objects.all().delete()
+    assert lanes.neglected(before=timezone.now() - timedelta(minutes=1)) == 1
 
 
 # --- What is due, and the bell -----
