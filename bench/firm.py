@@ -66,13 +66,15 @@ class Firm:
 
 
 @contextmanager
-def opened(*, clients: int = 1, jobs: int = 0, per_call: int = 50) -> Iterator[Firm]:
+def opened(
+    *, clients: int = 1, jobs: int = 0, per_call: int = 50, concurrent: int = 1
+) -> Iterator[Firm]:
     """The firm, connected, with limits on its calls that are never reached."""
     xero = XeroStandIn(limits=CallLimits(minute=MANY, day=MANY, app_minute=MANY))
     known = registry.packages()
     # The buckets are there and cost what they cost; only nothing ever waits for one.
     rates = tuple(replace(one, calls=MANY) for one in known["xero"].limits.rates)
-    limits = replace(known["xero"].limits, rates=rates, per_call=per_call)
+    limits = replace(known["xero"].limits, rates=rates, per_call=per_call, concurrent=concurrent)
     package = replace(known["xero"], limits=limits)
     registry.packages = lambda: {"xero": package}  # type: ignore[assignment]
     with xero:

@@ -40,6 +40,8 @@ EARLY = timedelta(seconds=60)
 LEASE = timedelta(seconds=oauth.CONNECT_TIMEOUT + oauth.READ_TIMEOUT + 15)
 # How long another worker's renewal is waited for, and how often it is looked at.
 PATIENCE = 15.0
+# For how many seconds a token that was read is used without reading it anew; less than EARLY.
+MOMENT = 5.0
 GLANCE = 0.25
 
 
@@ -130,14 +132,25 @@ class StoredTokens:
         self._me = uuid4().hex
         # Which version of the row was read last, 0 for no row; None before the first call.
         self._seen: int | None = None
+        # When a fresh token was read, and which.
+        self._read_at: tuple[float, str] | None = None
 
     def access_token(self) -> str:
-        """A token believed valid, renewed when it is about to end."""
+        """A token believed valid, renewed when it is about to end.
+
+        One read a moment ago serves again: when it is refused it is renewed, as any other.
+        """
+        if self._read_at is not None and time.monotonic() - self._read_at[0] < MOMENT:
+            return self._read_at[1]
         held = self._read()
-        return held.access_token if held.is_fresh else self._renewed(held)
+        if not held.is_fresh:
+            return self._renewed(held)
+        self._read_at = time.monotonic(), held.access_token
+        return held.access_token
 
     def renew(self, refused: str) -> str:
         """A newer token than the refused one."""
+        self._read_at = None
         held = self._read()
         if held.access_token != refused and held.is_fresh:
             return held.access_token

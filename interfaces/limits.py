@@ -5,17 +5,18 @@ A bucket holds as many tokens as the limit allows calls. A token that is taken c
 limit, a practice's few calls of the day go out at once, and a long queue uses the limit in full.
 """
 
+import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from connectors.base.errors import RetryLater
 from connectors.base.protocol import Package, RateLimit, Scope
@@ -168,7 +169,7 @@ class _Rows:
             wait = max(_wait(one, rows[one.key].spent, now) for one in buckets)
             for one in buckets if wait == 0 else ():
                 _spend(rows[one.key], _slot(one, now), 1)
-            RateBucket.objects.bulk_update(rows.values(), ["spent"])
+            _write(rows.values())
         return wait
 
     def lower(self, bucket: Bucket, most: int) -> None:
@@ -178,17 +179,18 @@ class _Rows:
             too_many = bucket.calls - sum(row.spent.values()) - most
             if too_many > 0:
                 _spend(row, _slot(bucket, now), too_many)
-                row.save(update_fields=["spent"])
+            _write([row])
 
 
 def _locked(buckets: Sequence[Bucket], now: float) -> dict[str, RateBucket]:
     """The rows, made where absent, locked in the order of their names, without what came back."""
-    RateBucket.objects.bulk_create(
-        (RateBucket(name=one.key) for one in buckets), ignore_conflicts=True
-    )
     keys = [one.key for one in buckets]
     rows = RateBucket.objects.select_for_update().filter(name__in=keys).order_by("name")
     found = {row.name: row for row in rows}
+    if len(found) < len(keys):
+        absent = [RateBucket(name=key) for key in keys if key not in found]
+        RateBucket.objects.bulk_create(absent, ignore_conflicts=True)
+        found = {row.name: row for row in rows.all()}
     for one in buckets:
         row, slot = found[one.key], _slot(one, now)
         spent, row.spent = row.spent, {}
@@ -196,6 +198,17 @@ def _locked(buckets: Sequence[Bucket], now: float) -> dict[str, RateBucket]:
             if int(at) > slot - COUNTED:
                 _spend(row, min(int(at), slot), count)
     return found
+
+
+def _write(rows: Collection[RateBucket]) -> None:
+    # With every call to a package, so without the query builder.
+    cells = ", ".join(["(%s, %s)"] * len(rows))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE interfaces_ratebucket SET spent = given.column2 FROM (VALUES {cells})"  # noqa: S608
+            " AS given WHERE name = given.column1",
+            [value for row in rows for value in (row.name, json.dumps(row.spent))],
+        )
 
 
 def _slot(bucket: Bucket, now: float) -> int:

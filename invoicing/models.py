@@ -350,6 +350,8 @@ class Upload(PracticeOwned):
     generation = models.PositiveIntegerField(default=1)
     tries = models.PositiveIntegerField(default=0)
     lookups = models.PositiveIntegerField(default=0)
+    # How often it was sent anew, after a write without an answer proved not to have arrived.
+    repeats = models.PositiveIntegerField(default=0, db_default=0)
     waiting_since = models.DateTimeField(null=True, blank=True)
     unknown_since = models.DateTimeField(null=True, blank=True)
     # A call with several documents was refused as a whole: each goes by itself, to tell which.

@@ -1,19 +1,24 @@
 """Calls to the package on behalf of uploads, and what each way of failing does to them."""
 
 import logging
-from collections.abc import Callable, Sequence
-from copy import copy
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum, auto
-from typing import TypeVar
+from threading import Semaphore
+from typing import Any, Protocol, TypeVar
 
-from django.db import InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 
+from connectors.base.documents import Key
 from connectors.base.errors import NeedsReconnect, OutcomeUnknown, Rejected, RetryLater
+from connectors.base.protocol import Found, Outcome
 from interfaces import clock, lanes
 from interfaces.lanes import Held, LostLane
-from invoicing.models import Upload
-from invoicing.uploads import outcomes, states
+from invoicing.models import Exchange, Upload
+from invoicing.uploads import killpoints, outcomes, states
+from invoicing.uploads.enqueue import NAMESPACE
+from invoicing.uploads.kinds import Carrier
 from invoicing.uploads.recorder import LaneRecorder
 from invoicing.uploads.states import State
 from offices.tenancy import acting_for
@@ -37,14 +42,68 @@ class Said(Enum):
     WAIT = auto()
 
 
+class Shared(Protocol):
+    """What the threads of one turn share."""
+
+    held: Held
+    wire: Semaphore
+
+    @property
+    def is_over(self) -> bool:
+        """Whether not even what was taken up may be called for any more."""
+
+
 class Calls:
     """Makes calls as holder of a lane; a failed one has been recorded when it answers None."""
 
-    def __init__(self, *, held: Held, recorder: LaneRecorder) -> None:
-        self.held = held
+    def __init__(self, *, turn: Shared, recorder: LaneRecorder) -> None:
+        self.held = turn.held
+        self._turn = turn
         self._recorder = recorder
         # How the last call went, for who must decide whether to go on.
         self.said = Said.ANSWERED
+        self._careful = False
+
+    def post(
+        self,
+        carrier: Carrier,
+        connector: Any,
+        uploads: Sequence[Upload],
+        built: Sequence[Any],
+        *,
+        again: Exchange | None = None,
+    ) -> Said:
+        """Create these of what was built, and write down what the package says of each.
+
+        With `again` it is that call once more: the same bytes under the same key, or no call.
+        """
+        keys = {one.document["key"] for one in uploads}
+        documents = [one for one in built if one.key in keys]
+        self._recorder.carry(uploads, again=again)
+        answered = self.ask(
+            uploads, lambda: carrier.post(connector, documents, call_key=call_key(uploads))
+        )
+        if answered is None:
+            return self.said
+        said = dict(zip([one.key for one in documents], answered, strict=True))
+        self.record(uploads, said)
+        killpoints.reach(killpoints.AFTER_RECORD)
+        return Said.ANSWERED
+
+    def find(
+        self, carrier: Carrier, connector: Any, uploads: Sequence[Upload], built: Sequence[Any]
+    ) -> dict[Key, Found] | None:
+        """What the package has of them, as `ask` answers."""
+        self._recorder.carry(uploads)
+        return self.ask(uploads, lambda: carrier.find(connector, built))
+
+    def record(self, uploads: Sequence[Upload], said: Mapping[Key, Outcome]) -> None:
+        """Write down what the package said of each."""
+
+        def write(some: Sequence[Upload]) -> None:
+            outcomes.record(some, said, held=self.held, careful=self._careful)
+
+        self.write_down(uploads, write)
 
     def ask(self, uploads: Sequence[Upload], call: Callable[[], T]) -> T | None:
         """What the call answers. Raises NeedsReconnect and LostLane; every other failure is None.
@@ -52,10 +111,14 @@ class Calls:
         Each upload is then where its state and the failure put it: back in the queue when surely
         nothing was written, unknown when something may have been.
         """
-        self._recorder.begin()
         self.said = Said.WAIT
         try:
-            answer = call()
+            with self._turn.wire:
+                if self._turn.is_over:
+                    self._give_back(uploads)
+                    return None
+                self._recorder.begin()
+                answer = call()
         except GONE:
             raise
         except NeedsReconnect as error:
@@ -101,14 +164,23 @@ class Calls:
         it is in. Never does it stop the lane, nor go back into the queue as if it had not been
         sent. Raises LostLane, and what says that the database is away.
         """
-        untouched = [copy(one) for one in uploads]
+        untouched = [_as_it_is(one) for one in uploads]
         try:
             with acting_for(self.held.practice_id):
                 lanes.keep(self.held)
+                self._recorder.keep_answer()
                 write(uploads)
         except GONE:
             raise
         except Exception as error:
+            if isinstance(error, IntegrityError) and not self._careful:
+                # Something is there already. Once more, looking first where each would go.
+                self._careful = True
+                try:
+                    self.write_down(untouched, write)
+                finally:
+                    self._careful = False
+                return
             # What came before it may be a refusal, with texts that no log should hold.
             error.__suppress_context__ = True
             log.exception("our fault interface=%s", self.held.interface_id)
@@ -117,6 +189,14 @@ class Calls:
                 return
             for one in untouched:
                 self.write_down([one], write)
+
+    def _give_back(self, uploads: Sequence[Upload]) -> None:
+        """The turn ended while they waited for their call: as if they had not been claimed."""
+        claimed = [one for one in uploads if one.state == State.CLAIMED]
+        if claimed:
+            with acting_for(self.held.practice_id):
+                lanes.keep(self.held)
+                states.move(claimed, State.QUEUED, held=self.held)
 
     def _later(self, uploads: Sequence[Upload], error: RetryLater) -> None:
         if error.congested:
@@ -140,7 +220,7 @@ class Calls:
         reason = str(error)
 
         def put_back(some: Sequence[Upload]) -> None:
-            if self._recorder.accepted:
+            if self._recorder.accepted or self._recorder.again:
                 outcomes.unknown(some, reason=reason, held=self.held)
             else:
                 outcomes.postpone(some, held=self.held, reason=reason, after=after, counts=counts)
@@ -192,6 +272,7 @@ class Calls:
     def _our_fault(self, uploads: Sequence[Upload]) -> None:
         with acting_for(self.held.practice_id):
             lanes.keep(self.held)
+            self._recorder.keep_answer()
             now = clock.now()
             for one in uploads:
                 one.reason = "Something went wrong on our side. This is our fault, not yours."
@@ -207,8 +288,20 @@ class Calls:
             outcomes.finish_batches(uploads)
 
     def _health(self, *, healthy: bool) -> None:
-        with acting_for(self.held.practice_id):
-            lanes.record_health(self.held, healthy=healthy)
+        lanes.record_health(self.held, healthy=healthy)
+
+
+def _as_it_is(upload: Upload) -> Upload:
+    """A copy, so that what a failed attempt filled in is not taken for what is stored."""
+    twin = Upload.__new__(Upload)
+    twin.__dict__ = dict(upload.__dict__)
+    return twin
+
+
+def call_key(uploads: Sequence[Upload]) -> str:
+    """The idempotency key of a call: the same for the same documents, revisions and attempts."""
+    parts = (f"{one.document['key']}:{one.revision}:{one.generation}" for one in uploads)
+    return str(uuid.uuid5(NAMESPACE, " ".join(parts)))
 
 
 def _go_alone(uploads: Sequence[Upload]) -> None:

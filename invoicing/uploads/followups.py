@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from connectors.base.protocol import AllocatesCredits, AttachesPdf
 from interfaces import clock
-from invoicing.models import InvoicePdf, Upload, UploadEvent
+from invoicing.models import Invoice, InvoicePdf, Upload, UploadEvent
 from invoicing.uploads.states import DOCUMENTS, LIVE, State
 
 Kind = Upload.Kind
@@ -22,6 +22,8 @@ def queue_after(uploads: Sequence[Upload]) -> list[Upload]:
     if not sent:
         return []
     steps = _pdfs(sent) + _allocations(sent)
+    if not steps:
+        return []
     live: set[tuple[int | None, str]] = set()
     last: dict[tuple[int | None, str], int] = {}
     earlier = Upload.objects.filter(invoice__in=[one.invoice_id for one in steps], kind__in=STEPS)
@@ -73,9 +75,11 @@ def _pdfs(sent: Sequence[Upload]) -> list[Upload]:
 def _allocations(sent: Sequence[Upload]) -> list[Upload]:
     """A credit note is set against its invoice once both are there, whichever came first."""
     able = [one for one in sent if one.interface.package.can(AllocatesCredits)]
-    if not able:
-        return []
     ids = [one.invoice_id for one in able]
+    # Nearly always there is no credit among them, and that is cheap to know.
+    notes_among = any(one.kind == Kind.CREDIT_NOTE for one in able)
+    if not notes_among and not Invoice.objects.filter(credits__in=ids).exists():
+        return []
     notes = (
         Upload.objects.filter(kind=Kind.CREDIT_NOTE, state=State.SENT)
         .filter(Q(invoice__in=ids) | Q(invoice__credits__in=ids))

@@ -25,8 +25,13 @@ class Carrier(ABC):
     alone: ClassVar[bool] = False
 
     @abstractmethod
-    def build(self, uploads: Sequence[Upload]) -> list[Any]:
-        """The documents, in order. Reads the database; runs inside a scope."""
+    def build(
+        self, uploads: Sequence[Upload], *, links: Mapping[int, str] | None = None
+    ) -> list[Any]:
+        """The documents, in order. Reads the database; runs inside a scope.
+
+        `links` are their contact ids where the caller has just asked for them.
+        """
 
     def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
         """Create them. Runs outside every transaction."""
@@ -64,7 +69,9 @@ class _Contacts(Carrier):
     def goes_with(self, first: Upload, other: Upload) -> bool:
         return _is_update(first) == _is_update(other)
 
-    def build(self, uploads: Sequence[Upload]) -> list[Any]:
+    def build(
+        self, uploads: Sequence[Upload], *, links: Mapping[int, str] | None = None
+    ) -> list[Any]:
         return [documents.contact_from_json(one.document) for one in uploads]
 
     def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
@@ -87,7 +94,7 @@ class _Contacts(Carrier):
             [
                 ContactLink(
                     interface=one.interface,
-                    client=one.client,
+                    client_id=one.client_id or 0,
                     name=one.contact_name,
                     remote_id=one.remote_id,
                     remote_url=one.remote_url,
@@ -115,13 +122,15 @@ class _Jobs(Carrier):
     def looks_first(self, uploads: Sequence[Upload], package: Package) -> bool:
         return True
 
-    def build(self, uploads: Sequence[Upload]) -> list[Any]:
+    def build(
+        self, uploads: Sequence[Upload], *, links: Mapping[int, str] | None = None
+    ) -> list[Any]:
         return [documents.job_from_json(one.document) for one in uploads]
 
     def remember(self, uploads: Sequence[Upload]) -> None:
         JobLink.objects.bulk_create(
             [
-                JobLink(interface=one.interface, job=one.job, remote_id=one.remote_id)
+                JobLink(interface=one.interface, job_id=one.job_id or 0, remote_id=one.remote_id)
                 for one in uploads
             ],
             update_conflicts=True,
@@ -133,8 +142,10 @@ class _Jobs(Carrier):
 class _Invoices(Carrier):
     plural = "invoices"
 
-    def build(self, uploads: Sequence[Upload]) -> list[Any]:
-        links = contact_ids(uploads)
+    def build(
+        self, uploads: Sequence[Upload], *, links: Mapping[int, str] | None = None
+    ) -> list[Any]:
+        links = contact_ids(uploads) if links is None else links
         return [
             documents.invoice_from_json(one.document, contact_id=links.get(one.pk, ""))
             for one in uploads
@@ -152,7 +163,9 @@ class _Allocations(Carrier):
     def looks_first(self, uploads: Sequence[Upload], package: Package) -> bool:
         return True
 
-    def build(self, uploads: Sequence[Upload]) -> list[Any]:
+    def build(
+        self, uploads: Sequence[Upload], *, links: Mapping[int, str] | None = None
+    ) -> list[Any]:
         return [
             Allocation(
                 key=one.document["key"],
@@ -170,7 +183,9 @@ class _Pdfs(Carrier):
     plural = "attachments"
     alone = True
 
-    def build(self, uploads: Sequence[Upload]) -> list[Any]:
+    def build(
+        self, uploads: Sequence[Upload], *, links: Mapping[int, str] | None = None
+    ) -> list[Any]:
         pdfs = {
             pdf.invoice_id: pdf
             for pdf in InvoicePdf.objects.filter(invoice__in=[one.invoice_id for one in uploads])
@@ -200,10 +215,14 @@ CARRIERS: Mapping[str, Carrier] = {
 
 def contact_ids(uploads: Sequence[Upload]) -> dict[int, str]:
     """The package's contact id for each invoice's upload that has one."""
+    clients = {one.invoice.client_id for one in uploads if one.invoice}
+    if not clients:
+        return {}
+    known = ContactLink.objects.filter(client__in=clients)
     links = {
-        (link.interface_id, link.client_id, link.name): link.remote_id
-        for link in ContactLink.objects.filter(
-            client__in={one.invoice.client_id for one in uploads if one.invoice}
+        (interface_id, client_id, name): remote_id
+        for interface_id, client_id, name, remote_id in known.values_list(
+            "interface_id", "client_id", "name", "remote_id"
         )
     }
     found = {}
@@ -226,13 +245,14 @@ class Block:
     next_step: str
 
 
-def blocked_by(uploads: Sequence[Upload]) -> dict[int, Block]:
+def blocked_by(uploads: Sequence[Upload], linked: Mapping[int, str]) -> dict[int, Block]:
     """For invoices whose contact or job is not there and not coming either: why, by upload."""
-    return {**_job_blocks(uploads), **_contact_blocks(uploads)}
+    return {**_job_blocks(uploads), **_contact_blocks(uploads, linked)}
 
 
-def _contact_blocks(uploads: Sequence[Upload]) -> dict[int, Block]:
-    linked = contact_ids(uploads)
+def _contact_blocks(uploads: Sequence[Upload], linked: Mapping[int, str]) -> dict[int, Block]:
+    if all(one.pk in linked for one in uploads):
+        return {}
     stuck = {
         (one.interface_id, one.client_id, one.contact_name): one
         for one in Upload.objects.filter(
@@ -256,8 +276,9 @@ def _contact_blocks(uploads: Sequence[Upload]) -> dict[int, Block]:
 
 def _job_blocks(uploads: Sequence[Upload]) -> dict[int, Block]:
     """Without their job the invoices would arrive incomplete, and nobody would be told."""
-    jobs_of = _jobs_of([one for one in uploads if sends_jobs(one.interface)])
-    wanted = set().union(*jobs_of.values()) if jobs_of else set()
+    with_jobs = [one for one in uploads if sends_jobs(one.interface)]
+    jobs_of = _jobs_of(with_jobs) if with_jobs else {}
+    wanted = set().union(*jobs_of.values())
     if not wanted:
         return {}
     linked = set(JobLink.objects.filter(job__in=wanted).values_list("interface_id", "job_id"))

@@ -7,9 +7,7 @@ from decimal import Decimal
 from functools import partial
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Case, Exists, OuterRef, When
-from django.db.models.functions import Coalesce
+from django.db import connection, transaction
 
 from connectors.base.documents import Conflict, Key, Posted
 from connectors.base.errors import Rejected
@@ -18,9 +16,10 @@ from interfaces import clock, codes
 from interfaces.lanes import Held
 from interfaces.models import AccountingInterface
 from invoicing import documents
-from invoicing.models import Batch, ContactLink, Upload
+from invoicing.models import ContactLink, Upload
 from invoicing.uploads import followups, kinds, states
 from invoicing.uploads.states import DOCUMENTS, MOVING, State
+from offices.tenancy import current_practice_id
 
 # The package holds something else in our place, so it surely does not hold ours.
 CONFLICT = "conflict"
@@ -40,11 +39,20 @@ ANSWER_FIELDS = (
 
 
 def record(
-    uploads: Sequence[Upload], outcomes: Mapping[Key, Outcome], *, held: Held | None
+    uploads: Sequence[Upload],
+    outcomes: Mapping[Key, Outcome],
+    *,
+    held: Held | None,
+    careful: bool = True,
 ) -> None:
-    """Write the outcome of each upload; in one transaction, guarded by the lane's fence."""
+    """Write the outcome of each upload; in one transaction, guarded by the lane's fence.
+
+    A document that stands for another invoice of ours already is a conflict; where the caller is
+    not careful it is an IntegrityError.
+    """
     moment = clock.now()
-    outcomes = {**outcomes, **_taken_by_others(uploads, outcomes)}
+    if careful:
+        outcomes = {**outcomes, **_taken_by_others(uploads, outcomes)}
     created = {one.pk for one in uploads if _is_created(one, outcomes[one.document["key"]])}
     steps: list[Upload] = []
     for to, one_kind in _by_state(uploads, outcomes).items():
@@ -248,9 +256,10 @@ def unknown(uploads: Sequence[Upload], *, reason: str, held: Held | None) -> Non
             " Please do not enter it by hand."
         )
         one.next_step = ""
+        # A call made once more has been asked after before, and does not begin from the start.
+        one.lookups = one.lookups + 1 if one.unknown_since else 0
         one.unknown_since = moment
-        one.lookups = 0
-        one.due = moment + _look_up_after(0)
+        one.due = moment + _look_up_after(one.lookups)
     states.move(
         uploads,
         State.UNKNOWN,
@@ -340,12 +349,34 @@ def finish_batches(uploads: Sequence[Upload]) -> None:
 
     Last in a transaction: whoever locks a lane locks it before a batch.
     """
-    batches = Batch.objects.filter(pk__in={one.batch_id for one in uploads})
-    # Of two that end at once the second waits here, and then sees that the first has ended.
-    list(batches.order_by("id").select_for_update(no_key=True).values_list("pk"))
-    moving = Upload.objects.filter(batch=OuterRef("pk"), state__in=MOVING)
-    batches.update(
-        finished_at=Case(
-            When(Exists(moving), then=None), default=Coalesce("finished_at", clock.now())
+    ids = sorted({one.batch_id for one in uploads})
+    if not ids:
+        return
+    # With every call to a package, so without the query builder.
+    marks = ", ".join(["%s"] * len(ids))
+    moving = ", ".join(["%s"] * len(MOVING))
+    with connection.cursor() as cursor:
+        if connection.features.has_select_for_update:
+            # Of two that end at once the second waits here, and then sees that the first has ended.
+            cursor.execute(
+                f"SELECT id FROM invoicing_batch WHERE id IN ({marks})"  # noqa: S608 - marks only
+                " ORDER BY id FOR NO KEY UPDATE",
+                ids,
+            )
+        cursor.execute(
+            "UPDATE invoicing_batch SET finished_at = CASE"  # noqa: S608 - marks only
+            " WHEN EXISTS (SELECT 1 FROM invoicing_upload WHERE batch_id = invoicing_batch.id"
+            f" AND state IN ({moving})) THEN NULL"
+            f" ELSE COALESCE(finished_at, {_moment()}) END"
+            f" WHERE practice_id = %s AND id IN ({marks})",
+            [
+                *MOVING,
+                connection.ops.adapt_datetimefield_value(clock.now()),
+                current_practice_id(),
+                *ids,
+            ],
         )
-    )
+
+
+def _moment() -> str:
+    return "CAST(%s AS timestamptz)" if connection.vendor == "postgresql" else "%s"

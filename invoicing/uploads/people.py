@@ -153,7 +153,7 @@ def _freeze_anew(uploads: Sequence[Upload], *, actor: User | None) -> list[Uploa
         one.state = before
         one.interface = interface
         one.revision, one.generation = one.revision + 1, 1
-        one.tries = one.lookups = 0
+        one.tries = one.lookups = one.repeats = 0
         one.waiting_since = one.unknown_since = None
         one.alone, one.due = False, now
         one.package_words, one.warnings = "", []
@@ -166,7 +166,7 @@ def _freeze_anew(uploads: Sequence[Upload], *, actor: User | None) -> list[Uploa
 
 FROZEN = (
     *("interface", "kind", "document", "revision", "generation", "tries", "lookups", "due"),
-    *("waiting_since", "unknown_since", "alone", "reason", "next_step", "field", "code"),
+    *("repeats", "waiting_since", "unknown_since", "alone", "reason", "next_step", "field", "code"),
     *("package_words", "warnings", "remote_id", "remote_number", "remote_url", "remote_total"),
 )
 
@@ -184,11 +184,11 @@ def _keep(refused: Sequence[Upload], *, actor: User | None) -> None:
 def _look_up_first(uploads: Sequence[Upload], *, actor: User | None) -> None:
     now = clock.now()
     for one in uploads:
-        one.tries = one.lookups = 0
+        one.tries = one.lookups = one.repeats = 0
         # How long it was tried before is over; since when it is unknown stays.
         one.waiting_since, one.due = None, now
         one.reason, one.next_step = f"Looking in {one.interface.package.label} first.", ""
-    fields = ("tries", "lookups", "waiting_since", "due", "reason", "next_step")
+    fields = ("tries", "lookups", "repeats", "waiting_since", "due", "reason", "next_step")
     states.move(uploads, State.UNKNOWN, fields=fields, actor=actor)
 
 
@@ -238,7 +238,7 @@ def _requeue_steps(uploads: Sequence[Upload], *, actor: User | None) -> None:
     for one in uploads:
         _build_anew(one)
         one.revision, one.generation = one.revision + 1, 1
-        one.tries = one.lookups = 0
+        one.tries = one.lookups = one.repeats = 0
         one.waiting_since = one.unknown_since = None
         one.due = now
         one.reason = one.next_step = one.field = one.code = one.package_words = ""

@@ -3,18 +3,24 @@
 import hashlib
 import time
 from collections.abc import Sequence
+from datetime import datetime
 
+from django.db import transaction
+
+from connectors.base.errors import OutcomeUnknown
 from connectors.base.protocol import WireAnswer, WireRequest
 from interfaces import clock, lanes
-from interfaces.lanes import Held
-from invoicing.models import Attempt, Exchange, Upload
+from interfaces.lanes import Held, LostLane
+from invoicing.models import Exchange, Upload
 from invoicing.uploads import killpoints, states
+from invoicing.uploads.each import add_attempts
 from invoicing.uploads.states import State
 from offices.tenancy import acting_for
 
 # More of an answer than this helps nobody.
 LONGEST_ANSWER = 1_000_000
-# After so many seconds a call lengthens the lease anew: it may take nearly all of one.
+# After so many seconds, or a quarter of the lease, a call lengthens it anew: it may take nearly all
+# of one.
 LEASE_KEPT = 5.0
 
 
@@ -29,33 +35,52 @@ class LaneRecorder:
         self._held = held
         self._uploads: Sequence[Upload] = ()
         self._exchange_id = 0
+        self._answer: tuple[datetime, WireAnswer] | None = None
         self._kept_at = time.monotonic()
         self.accepted = False
+        # The call that is made again, so that what it is about is unknown whatever stops it.
+        self.again: Exchange | None = None
         # How many calls the step in hand has made, or was about to make when it had to stop.
         self.calls = 0
 
     def begin(self) -> None:
         """A step begins: however many calls it makes, none of them outlives the lease."""
-        lanes.keep(self._held)
-        self._kept_at = time.monotonic()
+        self._keep_in_time()
         self.calls = 0
 
     def before_call(self) -> None:
         """One of the step's calls is about to be made. Raises LostLane."""
         self.calls += 1
-        if time.monotonic() - self._kept_at > LEASE_KEPT:
-            lanes.keep(self._held)
-            self._kept_at = time.monotonic()
+        if self._answer:
+            with acting_for(self._held.practice_id):
+                self.keep_answer()
+        self._keep_in_time()
 
-    def carry(self, uploads: Sequence[Upload]) -> None:
-        """The writes that follow are for these uploads."""
+    def keep(self) -> datetime:
+        """Lengthen the lease; the new end is answered. Raises LostLane."""
+        until = lanes.keep(self._held)
+        self._kept_at = time.monotonic()
+        return until
+
+    def _keep_in_time(self) -> None:
+        kept_for = min(LEASE_KEPT, self._held.lease.total_seconds() / 4)
+        if time.monotonic() - self._kept_at > kept_for:
+            self.keep()
+
+    def carry(self, uploads: Sequence[Upload], *, again: Exchange | None = None) -> None:
+        """The writes that follow are for these uploads; they must be as they were then, if told."""
         self._uploads = uploads
         self.accepted = False
+        self.again = again
 
     def before_write(self, request: WireRequest) -> None:
         """Store the request; mark the uploads; only then may the socket be used."""
+        if self.again and not _is_the_same(request, self.again):
+            # Nothing is sent, and what it is about stays unknown.
+            raise OutcomeUnknown("It would not leave as it did before.")
+        begun = time.monotonic()
         with acting_for(self._held.practice_id):
-            until = lanes.keep(self._held)
+            until = self.keep()
             exchange = Exchange.objects.create(
                 interface_id=self._held.interface_id,
                 started_at=clock.now(),
@@ -64,33 +89,52 @@ class LaneRecorder:
                 call_key=request.idempotency_key[:64],
                 body=_kept(request),
             )
-            Attempt.objects.bulk_create(
-                Attempt(
-                    upload=one,
-                    exchange=exchange,
-                    revision=one.revision,
-                    generation=one.generation,
-                )
-                for one in self._uploads
-            )
-            claimed = [one for one in self._uploads if one.state == State.CLAIMED]
-            if claimed:
-                states.move(claimed, State.SENDING, held=self._held, same={"lease_until": until})
-        self._exchange_id = exchange.pk
+            add_attempts(self._uploads, exchange)
+            goes_from = {State.UNKNOWN} if self.again else {State.CLAIMED}
+            going = [one for one in self._uploads if one.state in goes_from]
+            if going:
+                held = self._held
+                ours = {"owner": held.owner, "fence": held.fence, "lease_until": until}
+                states.move(going, State.SENDING, held=held, same=ours)
+        self._exchange_id, self._answer = exchange.pk, None
         killpoints.reach(killpoints.BEFORE_SOCKET)
+        if time.monotonic() - begun > self._held.lease.total_seconds() / 2:
+            # Stopped on the way so long that somebody else may have taken over, and may have found
+            # the package without it. It is unknown by now, and must not arrive after all.
+            raise LostLane(f"Too late to send for interface {self._held.interface_id}.")
 
     def after_write(self, answer: WireAnswer) -> None:
-        """Keep the answer, or why there is none."""
+        """Note the answer, or why there is none."""
         killpoints.reach(killpoints.AFTER_ANSWER)
         # From here on "surely not executed" can only be said of a later call of the same turn.
         self.accepted = self.accepted or 200 <= answer.status < 300
-        with acting_for(self._held.practice_id):
-            Exchange.objects.filter(pk=self._exchange_id).update(
-                answered_at=clock.now(),
-                status=answer.status,
-                answer=answer.body[:LONGEST_ANSWER],
-                failure=answer.reason[:300],
-            )
+        self._answer = clock.now(), answer
+
+    def keep_answer(self) -> None:
+        """Store the answer noted, in the caller's transaction: the one that says what it means."""
+        if self._answer is None:
+            return
+        answered_at, answer = self._answer
+        transaction.on_commit(self._answer_is_kept)
+        Exchange.objects.filter(pk=self._exchange_id).update(
+            answered_at=answered_at,
+            status=answer.status,
+            answer=answer.body[:LONGEST_ANSWER],
+            failure=answer.reason[:300],
+        )
+
+    def _answer_is_kept(self) -> None:
+        self._answer = None
+
+
+def _is_the_same(request: WireRequest, earlier: Exchange) -> bool:
+    """Whether the package must take it for the very call it had before."""
+    path, key = request.path[:500], request.idempotency_key[:64]
+    return (
+        bool(key)
+        and (request.method, path, key) == (earlier.method, earlier.path, earlier.call_key)
+        and _kept(request) == bytes(earlier.body)
+    )
 
 
 def _kept(request: WireRequest) -> bytes:

@@ -6,8 +6,8 @@ from itertools import groupby
 from typing import Any
 
 from interfaces.lanes import Held, LostLane
-from invoicing.models import Upload, UploadEvent
-from invoicing.uploads.each import update_each
+from invoicing.models import Upload
+from invoicing.uploads.each import add_events, update_each
 from offices.models import User
 from offices.tenancy import current_practice_id
 
@@ -26,7 +26,8 @@ MOVES: Mapping[str, frozenset[str]] = {
     State.SENDING: frozenset(
         {State.SENT, State.REFUSED, State.QUEUED, State.UNKNOWN, State.NEEDS_PERSON}
     ),
-    State.UNKNOWN: frozenset({State.SENT, State.NEEDS_PERSON, State.QUEUED}),
+    # SENDING: the very call once more, to a package that keeps its key.
+    State.UNKNOWN: frozenset({State.SENT, State.NEEDS_PERSON, State.QUEUED, State.SENDING}),
     # A person resends, says that it is there, or gives up on it. What may have arrived is asked
     # for first, so a resend goes through UNKNOWN. What clashed is withdrawn by un-committing it.
     State.REFUSED: frozenset({State.QUEUED, State.PARKED, State.SENT, State.CANCELLED}),
@@ -76,10 +77,7 @@ def move(
         if to not in MOVES[before]:
             raise IllegalMove(f"An upload cannot go from {before} to {to}.")
         _write(rows, before=before, to=to, held=held, fields=list(fields), values=values)
-        UploadEvent.objects.bulk_create(
-            UploadEvent(upload=row, before=before, after=to, reason=row.reason[:500], actor=actor)
-            for row in rows
-        )
+        add_events(rows, before=before, after=to, actor=actor)
 
 
 def _write(
@@ -99,11 +97,8 @@ def _write(
         for name, value in values.items():
             setattr(row, name, value)
     same = {"state": to, **values}
-    if fields:
-        own = [name for name in fields if name not in same]
-        moved = update_each(rows, own, guard=guard, same=same)
-    else:
-        moved = Upload.objects.filter(pk__in=[row.pk for row in rows], **guard).update(**same)
+    own = [name for name in fields if name not in same]
+    moved = update_each(rows, own, guard=guard, same=same)
     if moved != len(rows):
         log.warning("stale move to=%s wanted=%s moved=%s", to, len(rows), moved)
         raise LostLane("Somebody else has moved these uploads meanwhile.")

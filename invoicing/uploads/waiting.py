@@ -1,11 +1,13 @@
 """What waits in an interface's queue, what of it may go now, and in which order."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db.models import Case, IntegerField, Min, Q, QuerySet, Value, When
 
 from interfaces import clock
-from invoicing.models import InvoiceLine, Upload
+from interfaces.models import AccountingInterface
+from invoicing.models import Invoice, InvoiceLine, Upload
 from invoicing.uploads.kinds import CARRIERS
 from invoicing.uploads.states import MOVING, State
 
@@ -16,6 +18,15 @@ RANK = Case(
     *(When(kind=kind, then=Value(rank)) for rank, kind in enumerate(Kind.values)),
     output_field=IntegerField(),
 )
+
+# What of an invoice nobody reads on the way: what is sent was frozen.
+UNREAD = [
+    f"invoice__{field.name}"
+    for field in Invoice._meta.concrete_fields
+    if field.name not in {"id", "practice", "client", "job", "issued"}
+]
+# In which they go, and in which those of one call stand.
+ORDER = (RANK, "alone", "invoice__issued", "invoice__number", "id")
 
 
 def ready(interface_id: int) -> QuerySet[Upload]:
@@ -36,23 +47,36 @@ def ready(interface_id: int) -> QuerySet[Upload]:
     return queued.filter(~documents | ~waits)
 
 
-def next_call(interface_id: int, *, most: int) -> list[Upload]:
-    """The uploads that go next in one call, locked; all of one kind, at most that many."""
+def next_call(
+    interface: AccountingInterface, *, most: int, only: Sequence[str] = ()
+) -> tuple[list[Upload], bool]:
+    """The uploads that go next in one call, locked; all of one kind, at most that many.
+
+    And whether there are others that could go now.
+    """
     due = (
-        ready(interface_id)
+        ready(interface.pk)
         .filter(due__lte=clock.now())
-        .select_related("interface", "invoice", "client", "job")
-        .order_by(RANK, "alone", "invoice__issued", "invoice__number", "id")
+        .select_related("invoice")
+        .defer(*UNREAD)
+        .order_by(*ORDER)
     )
-    rows = list(due.select_for_update(of=("self",), skip_locked=True)[:most])
+    if only:
+        due = due.filter(kind__in=only)
+    rows = list(due.select_for_update(of=("self",), skip_locked=True)[: most + 1])
     if not rows:
-        return []
+        return [], False
+    for one in rows:
+        one.interface = interface
     first = rows[0]
-    if first.alone:
-        return rows[:1]
-    carrier = CARRIERS[first.kind]
-    others = [one for one in rows[1:] if one.kind == first.kind and not one.alone]
-    return [first, *(one for one in others if carrier.goes_with(first, one))]
+    together = [first, *(one for one in rows[1:most] if _goes_with(first, one))]
+    return together, len(rows) > len(together)
+
+
+def _goes_with(first: Upload, other: Upload) -> bool:
+    if other.kind != first.kind or first.alone or other.alone:
+        return False
+    return CARRIERS[first.kind].goes_with(first, other)
 
 
 def due_look_ups(interface_id: int, *, most: int) -> list[Upload]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from connectors import registry
@@ -14,6 +15,7 @@ from interfaces.models import AccountingInterface, Lane
 from invoicing.models import Batch, Client, Invoice, Upload
 from invoicing.uploads import enqueue, lane
 from invoicing.uploads.enqueue import Enqueued
+from invoicing.uploads.turn import Turn
 from offices.models import Office, Practice, User
 from offices.tenancy import acting_for
 from tests.factories import (
@@ -35,6 +37,9 @@ def books(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Books:
     monkeypatch.setattr(TillConnector, "books", made, raising=False)
     packages = {"till": till.PACKAGE}
     monkeypatch.setattr(registry, "packages", lambda: packages)
+    if connection.in_atomic_block:
+        # What a test does in its one transaction no other thread can see.
+        monkeypatch.setattr(Turn, "call_help", lambda self, *, concurrent: None)
     settings.PACKAGE_APPS = {
         "till": {
             "client_id": "x",

@@ -161,7 +161,7 @@ def test_an_upload_at_the_click_and_the_turn_of_a_worker_do_not_block_each_other
     mine, theirs = desk.invoice(number="A-1"), desk.invoice(number="A-2")
     desk.upload(theirs)
     other = Other(partial(desk.upload, mine))
-    after(monkeypatch, outcomes, "_taken_by_others", other)
+    after(monkeypatch, outcomes, "arrived", other)
     desk.work()
     other.end()
     assert other.raised is None
