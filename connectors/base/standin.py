@@ -6,6 +6,7 @@ anything, before or after it took effect. Packages add their own rules in `answe
 """
 
 import errno
+import itertools
 import json
 import logging
 import re
@@ -20,13 +21,18 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any, ClassVar, Self
 
+import simplejson
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Request, Response
 
+from connectors.base import alterations
+
 log = logging.getLogger("connectors.standin")
 
 CONTROL = "/_standin/"
+# Where a request carries its number.
+NUMBER = "standin.number"
 LARGEST_BODY = 40 * 1024 * 1024
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 # Requests kept for a look afterwards, and bytes of their bodies; a rehearsal may run for weeks.
@@ -74,14 +80,22 @@ class Truncate:
     """Take effect, promise the whole answer and send half of it."""
 
 
-Fault = Delay | Hold | Drop | Answer | Truncate
+@dataclass(frozen=True)
+class Alter:
+    """Take effect, and answer what `change` makes of the answer's JSON."""
+
+    change: alterations.Change
+
+
+Fault = Delay | Hold | Drop | Answer | Truncate | Alter
 
 
 @dataclass
 class Seen:
     """One request as it arrived; `status` stays None while, or when, nothing was answered.
 
-    `took_effect` says that the package's own rules ran and accepted it.
+    `let_in` says that it was not refused on arrival, `took_effect` that the package's own rules ran
+    and accepted it; `number` counts from 1 over all that ever arrived.
     """
 
     at: datetime
@@ -92,6 +106,8 @@ class Seen:
     body: bytes
     status: int | None = None
     took_effect: bool = False
+    number: int = 0
+    let_in: bool = False
 
 
 @dataclass
@@ -125,6 +141,7 @@ class StandIn:
 
     # The base URLs the package declares; here they are all this one server.
     endpoint_names: ClassVar[tuple[str, ...]] = ("api",)
+    words: ClassVar[alterations.Words] = alterations.Words()
 
     def __init__(self) -> None:
         self.client_id = "standin-client"
@@ -135,6 +152,7 @@ class StandIn:
         self._arrived = threading.Condition()
         self._seen: deque[Seen] = deque()
         self._seen_bytes = 0
+        self._numbers = itertools.count(1)
         self._script: list[_Rule] = []
         self._holds: dict[str, threading.Event] = {}
         self._stopping = threading.Event()
@@ -154,6 +172,10 @@ class StandIn:
     def leave(self, request: Request) -> None:
         """Told when a request that arrived is over, however it ended."""
 
+    def takes(self, request: Request) -> float:
+        """Seconds it works at the request before it answers, without holding up others."""
+        return 0.0
+
     def keeps_body(self, request: Request) -> bool:
         """Whether the body may be kept; not where it carries secrets."""
         return True
@@ -161,6 +183,10 @@ class StandIn:
     def state(self) -> dict[str, Any]:
         """What it holds, for a look from another process."""
         return {}
+
+    def control(self, name: str, body: Mapping[str, Any]) -> bool:
+        """Do what a control of the package's own asks; False where there is none of that name."""
+        return False
 
     # Running
 
@@ -227,6 +253,7 @@ class StandIn:
         count: int = 1,
         answered: bool = False,
         took_effect: bool = False,
+        let_in: bool = False,
         timeout: float = 20.0,
     ) -> Seen:
         """The count-th such request, waited for. Raises TimeoutError when it does not come."""
@@ -235,6 +262,7 @@ class StandIn:
             found = [one for one in self._seen if _matches(one, method, path)]
             found = [one for one in found if one.status is not None or not answered]
             found = [one for one in found if one.took_effect or not took_effect]
+            found = [one for one in found if one.let_in or not let_in]
             return found[count - 1] if len(found) >= count else None
 
         with self._arrived:
@@ -246,6 +274,10 @@ class StandIn:
         return found
 
     # Misbehaving
+
+    def altered(self, name: str) -> Alter:
+        """The alteration of that name, in this package's words. Raises KeyError."""
+        return Alter(alterations.named(name, self.words))
 
     def script(
         self,
@@ -308,10 +340,14 @@ class StandIn:
         """What the package answers, once it has waited as the fault says."""
         with self.lock:
             response = self.arrive(request)
+        with self._arrived:
+            seen.let_in = response is None
+            self._arrived.notify_all()
         try:
             if isinstance(fault, Delay | Hold) and not fault.after_effect:
                 self._wait(fault)
             if response is None:
+                self._stopping.wait(self.takes(request))
                 with self.lock:
                     response = self._guarded(request)
                 with self._arrived:
@@ -322,12 +358,18 @@ class StandIn:
         finally:
             with self.lock:
                 self.leave(request)
+        if isinstance(fault, Alter):
+            with self.lock:
+                answered = response
+                response = self._guarded(request, lambda _: _alter(answered, fault))
         return _scripted(fault) if isinstance(fault, Answer) else response
 
-    def _guarded(self, request: Request) -> Response:
+    def _guarded(
+        self, request: Request, answer: Callable[[Request], Response] | None = None
+    ) -> Response:
         """The answer; a bug of the stand-in is kept and said, so no test takes it for a rule."""
         try:
-            return self.answer(request)
+            return (answer or self.answer)(request)
         except HTTPException as error:
             return Response(error.get_body(), error.code, error.get_headers())
         except Exception as error:
@@ -349,6 +391,7 @@ class StandIn:
             self.clock(), request.method, request.path, request.args.to_dict(), headers, body
         )
         with self._arrived:
+            request.environ[NUMBER] = seen.number = next(self._numbers)
             self._seen.append(seen)
             self._seen_bytes += len(body)
             while len(self._seen) > KEPT or (self._seen_bytes > KEPT_BYTES and self._seen):
@@ -384,7 +427,7 @@ class StandIn:
                 self._hold(body["name"]).set()
             elif asked == ("POST", "clear"):
                 self.clear()
-            else:
+            elif request.method != "POST" or not self.control(asked[1], body):
                 return _json(404, {"error": "There is no such control."})
         except (AttributeError, KeyError, TypeError, ValueError, re.error) as error:
             return _json(400, {"error": f"Not understood: {error!r}"})
@@ -395,6 +438,8 @@ class StandIn:
         kind = asked.pop("kind")
         if kind == "hold":
             return Hold(self._hold(asked.pop("name")), **asked)
+        if kind == "alter":
+            return self.altered(**asked)
         kinds: dict[str, Callable[..., Fault]] = {
             "delay": Delay,
             "drop": Drop,
@@ -499,6 +544,16 @@ def _scripted(fault: Answer) -> Response:
     response = Response(body, fault.status, content_type=kind)
     response.headers.update(fault.headers)
     return response
+
+
+def _alter(response: Response, fault: Alter) -> Response:
+    """The answer changed; amounts keep every digit."""
+    read = simplejson.loads(response.get_data(), use_decimal=True)
+    written = simplejson.dumps(fault.change(read), use_decimal=True)
+    altered = Response(written, response.status_code, content_type=response.content_type)
+    kept = {name: each for name, each in response.headers if name.lower() != "content-length"}
+    altered.headers.update(kept)
+    return altered
 
 
 def _json(status: int, body: Mapping[str, Any]) -> Response:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from werkzeug.wrappers import Request, Response
 
+from connectors.base.alterations import Words
 from connectors.base.standin import StandIn, serve_until_stopped
 from connectors.xero import standin_shapes as shapes
 from connectors.xero.standin_answers import Refusal, gateway, not_found, render_refusal
@@ -124,6 +125,9 @@ class XeroStandIn(StandIn):
     """The rehearsal Xero."""
 
     endpoint_names: ClassVar[tuple[str, ...]] = ("login", "identity", "api")
+    words: ClassVar[Words] = Words(
+        ids=("InvoiceID", "CreditNoteID", "ContactID", "TrackingOptionID"), total="Total"
+    )
 
     def __init__(
         self,

@@ -9,9 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+import simplejson
 from werkzeug.wrappers import Request, Response
 
-from connectors.base.standin import Answer, Delay, Drop, Hold, StandIn, Truncate
+from connectors.base.alterations import ZERO_ID
+from connectors.base.standin import Alter, Answer, Delay, Drop, Hold, StandIn, Truncate
+
+LIST = [("a", "1.10"), ("b", "2.00"), ("c", "3.99")]
 
 
 class Counter(StandIn):
@@ -30,10 +34,24 @@ class Counter(StandIn):
             return Response("no", 400)
         if request.method == "POST":
             self.count += 1
+        if request.path == "/list":
+            made = [{"id": f"id-{name}", "total": total} for name, total in LIST]
+            return Response(simplejson.dumps({"made": made}), content_type="application/json")
+        if request.path == "/one":
+            one = '{"id": "id-a", "total": 0.10}'
+            return Response(one, 201, {"Kept": "yes"}, content_type="application/json")
         return Response(f"count {self.count:020d}", content_type="text/plain")
+
+    def takes(self, request: Request) -> float:
+        return 3600.0 if request.path == "/slow" else 0.0
 
     def state(self) -> dict[str, object]:
         return {"count": self.count}
+
+    def control(self, name: str, body: Mapping[str, object]) -> bool:
+        if name == "count":
+            self.count = int(str(body["count"]))
+        return name == "count"
 
 
 @pytest.fixture
@@ -150,6 +168,59 @@ def test_an_answer_can_be_dictated_with_or_without_the_effect(counter: Counter) 
     assert counter.count == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "ids", "totals"),
+    [
+        ("fewer", ["id-a", "id-b"], ["1.10", "2.00"]),
+        ("reversed", ["id-c", "id-b", "id-a"], ["3.99", "2.00", "1.10"]),
+        ("zero ids", [ZERO_ID] * 3, ["1.10", "2.00", "3.99"]),
+        ("empty ids", [""] * 3, ["1.10", "2.00", "3.99"]),
+        ("without ids", [None] * 3, ["1.10", "2.00", "3.99"]),
+        ("a cent more", ["id-a", "id-b", "id-c"], ["1.11", "2.01", "4.00"]),
+    ],
+)
+def test_an_answer_can_be_altered_by_name(
+    counter: Counter, name: str, ids: list[str | None], totals: list[str]
+) -> None:
+    assert control(counter, "script", {"fault": {"kind": "alter", "name": name}}).ok
+    made = post(counter, "/list").json()["made"]
+    assert ([one.get("id") for one in made], [one["total"] for one in made]) == (ids, totals)
+    assert counter.count == 1
+
+
+def test_an_answer_of_one_document_is_altered_to_the_digit(counter: Counter) -> None:
+    counter.script(fault=counter.altered("a cent more"))
+    altered = post(counter, "/one")
+    assert (altered.status_code, altered.headers["Kept"]) == (201, "yes")
+    assert altered.text == '{"id": "id-a", "total": 0.11}'
+    counter.script(fault=Alter(lambda answer: [answer["id"]]))
+    assert post(counter, "/one").json() == ["id-a"]
+
+
+def test_an_alteration_of_what_is_no_json_is_loud() -> None:
+    with pytest.raises(ExceptionGroup), Counter() as standin:
+        standin.script(fault=standin.altered("fewer"))
+        assert post(standin).status_code == 500
+
+
+def test_what_takes_long_holds_up_nobody_else(counter: Counter) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(post, counter, "/slow")
+        counter.wait_for(path="/slow")
+        assert post(counter).ok
+        assert not slow.done()
+        counter.stop()
+        assert slow.result().ok
+
+
+def test_requests_are_numbered_over_all_that_arrived(counter: Counter) -> None:
+    post(counter)
+    counter.clear()
+    post(counter)
+    post(counter)
+    assert [one.number for one in counter.requests] == [2, 3]
+
+
 def test_a_held_request_waits_before_its_effect(counter: Counter) -> None:
     release = threading.Event()
     counter.script(fault=Hold(release))
@@ -240,12 +311,20 @@ def test_another_process_can_hold_a_request_and_release_it(counter: Counter) -> 
         assert answer.result().ok
 
 
+def test_a_package_has_controls_of_its_own(counter: Counter) -> None:
+    assert control(counter, "count", {"count": 7}).ok
+    assert counter.count == 7
+    assert control(counter, "count", {}).status_code == 400
+    assert requests.get(counter.url + "/_standin/count", timeout=10).status_code == 404
+
+
 def test_controls_refuse_what_they_do_not_understand(counter: Counter) -> None:
     faults: list[dict[str, object]] = [
         {},
         {"kind": "flood"},
         {"kind": "drop"},
         {"kind": "delay", "hours": 1},
+        {"kind": "alter", "name": "nothing"},
     ]
     for fault in faults:
         assert control(counter, "script", {"fault": fault}).status_code == 400
