@@ -1,0 +1,1 @@
+"""Two invented packages, so that the upload engine is proven beyond those that exist."""
