@@ -22,7 +22,7 @@ from ipaddress import ip_address
 from typing import Any, ClassVar, Self
 
 import simplejson
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Request, Response
 
@@ -317,6 +317,8 @@ class StandIn:
             request.get_data()
         except RequestEntityTooLarge as error:
             return error.get_response(environ)(environ, start_response)
+        except ClientDisconnected as error:
+            raise ConnectionAbortedError("Its body was cut off: it is no request.") from error
         seen = self._note(request)
         with self.lock:
             rule = next((one for one in self._script if one.takes(request)), None)

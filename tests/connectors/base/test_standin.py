@@ -108,6 +108,18 @@ def test_a_refused_request_took_no_effect(counter: Counter) -> None:
     assert [(one.status, one.took_effect) for one in counter.requests] == [(400, False)]
 
 
+def test_half_a_request_is_none(counter: Counter, caplog: pytest.LogCaptureFixture) -> None:
+    address = urlsplit(counter.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(
+            b"POST /add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf"
+        )
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) == b""
+    assert (counter.count, counter.requests) == (0, [])
+    assert caplog.records == []
+
+
 def test_many_requests_at_once_are_each_counted(counter: Counter) -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda _: post(counter), range(64)))
