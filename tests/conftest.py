@@ -13,9 +13,11 @@ from django.conf import settings as product
 from django.core.cache import cache
 
 from abtrac_link.celery import app as celery_app
+from connectors import registry
 from offices.models import Practice
 from offices.tenancy import acting_for
 from tests.factories import make_practice
+from tests.packages import PLACE, invented
 
 # On a busy machine an example may be slow; and nothing is left behind in the tree.
 hypothesis.settings.register_profile("house", deadline=None, database=None)
@@ -101,3 +103,24 @@ def acting(practice: Practice) -> Iterator[Practice]:
     """The practice, acted for during the whole test."""
     with acting_for(practice.pk):
         yield practice
+
+
+@pytest.fixture
+def invented_packages(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[None]:
+    """Keeper and Plain beside the packages of the product, each at the address it declares."""
+    with monkeypatch.context() as known:
+        known.setattr(registry, "PLACES", [*registry.PLACES, PLACE])
+        registry.packages.cache_clear()
+        apps = {
+            key: {
+                "client_id": "",
+                "client_secret": "",
+                "scopes": "",
+                "endpoints": dict(one.endpoints),
+                "read_timeout": one.limits.read_timeout,
+            }
+            for key, one in invented().items()
+        }
+        settings.PACKAGE_APPS = {**settings.PACKAGE_APPS, **apps}
+        yield
+    registry.packages.cache_clear()
