@@ -6,10 +6,13 @@ import pytest
 
 from connectors import registry
 from tests.connectors.rehearsal import Rehearsal, open_rehearsal
+from tests.packages import invented
+
+PACKAGES = {**registry.packages(), **invented()}
 
 
-@pytest.fixture(params=list(registry.packages()))
+@pytest.fixture(params=list(PACKAGES))
 def rehearsal(request: pytest.FixtureRequest) -> Iterator[Rehearsal]:
     """A stand-in of each package in turn, freshly arranged."""
-    with open_rehearsal(registry.package(request.param)) as opened:
+    with open_rehearsal(PACKAGES[request.param]) as opened:
         yield opened

@@ -89,7 +89,7 @@ def to_contact(contact: Contact, *, label: str) -> dict[str, Any]:
 
 def to_job(job: Job) -> dict[str, Any]:
     """The job; its code is what it is known by."""
-    return {"code": job.code, "name": job.description}
+    return {"code": job.code, "name": job.description or job.code}
 
 
 # --- Theirs in our words -------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Keeper's stand-in, arranged for the contract."""

@@ -1,0 +1,1 @@
+"""Plain's stand-in, arranged for the contract."""
