@@ -1,4 +1,4 @@
-"""A practice's interface to the rehearsal Xero, ready to upload through."""
+"""A practice's interfaces to stand-ins, ready to upload through."""
 
 from datetime import timedelta
 from typing import Any
@@ -48,5 +48,29 @@ def connect_xero(
         interface.disbursement_account = AccountCode.objects.get(interface=interface, code="210")
         interface.revenue_tax = TaxCode.objects.get(interface=interface, code="OUTPUT2")
         interface.tax_free_tax = TaxCode.objects.get(interface=interface, code="ZERORATED")
+        interface.save()
+    return interface
+
+
+def connect_invented(
+    practice: Practice, key: str, user: User, *, company_file: str, name: str = ""
+) -> AccountingInterface:
+    """To Keeper or Plain, its codes read and defaults set; the sign-in lasts."""
+    with acting_for(practice.pk):
+        interface = create_interface(package_key=key, name=name or key.capitalize())
+        interface.company_file_id = company_file
+        interface.company_file_name = ORGANISATION
+        interface.state = AccountingInterface.State.CONNECTED
+        interface.save()
+        lasts = (timezone.now() + timedelta(days=365)).timestamp()
+        store_tokens(interface.pk, {"access_token": "invented", "expires_at": lasts}, user)
+    refresh_codes(practice_id=practice.pk, interface_id=interface.pk)
+    with acting_for(practice.pk):
+        interface.refresh_from_db()
+        accounts = AccountCode.objects.filter(interface=interface, active=True).order_by("code")
+        taxes = TaxCode.objects.filter(interface=interface, active=True)
+        interface.revenue_account, interface.disbursement_account = accounts[:2]
+        interface.revenue_tax = taxes.get(rate=15)
+        interface.tax_free_tax = taxes.get(rate=0)
         interface.save()
     return interface

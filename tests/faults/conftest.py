@@ -1,4 +1,7 @@
-"""A practice whose invoices go to the rehearsal Xero, and workers that run as processes."""
+"""A practice whose invoices go to a stand-in, and workers that run as processes.
+
+After each test the checker compares what was clicked, our rows and what the stand-in holds.
+"""
 
 import os
 import signal
@@ -6,66 +9,103 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.conf import settings as product
 from django.db import connection
 from django.utils import timezone
 
+from connectors.base.standin import StandIn
 from connectors.xero.standin import XeroStandIn
 from interfaces.models import AccountingInterface, Lane
 from invoicing.models import Client, Invoice, Upload
-from invoicing.uploads import enqueue, lane
+from invoicing.uploads import enqueue, lane, states
 from offices.models import Office, Practice, User
 from offices.tenancy import acting_for
-from tests.connected import ORGANISATION, connect_xero
+from tests.connected import ORGANISATION, connect_invented, connect_xero
 from tests.factories import make_client, make_invoice, make_member, make_office, make_setting
+from tests.faults.checker import Checked, Watched, check
+from tests.faults.record import There, everything_in
+from tests.packages.keeper.standin import KeeperStandIn
+from tests.packages.plain.standin import PlainStandIn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Only ends a broken test; nothing is proven by it.
 PATIENCE = 30.0
+DOCUMENTS = ["invoice", "credit_note"]
+
+
+# --- Stand-ins -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def xero(settings: Any) -> Iterator[XeroStandIn]:
     """A rehearsal Xero that the product reaches."""
-    standin = XeroStandIn()
-    standin.start()
+    with XeroStandIn() as standin, reached(settings, "xero", standin):
+        yield standin
+
+
+@pytest.fixture
+def keeper(settings: Any, invented_packages: None) -> Iterator[KeeperStandIn]:
+    """A Keeper that the product reaches."""
+    with KeeperStandIn() as standin, reached(settings, "keeper", standin):
+        yield standin
+
+
+@pytest.fixture
+def plain(settings: Any, invented_packages: None) -> Iterator[PlainStandIn]:
+    """A Plain that the product reaches."""
+    with PlainStandIn() as standin, reached(settings, "plain", standin):
+        yield standin
+
+
+@contextmanager
+def reached(settings: Any, key: str, standin: StandIn) -> Iterator[None]:
+    """The product reaches the stand-in, and waits for nothing to settle."""
     app = {
-        **settings.PACKAGE_APPS["xero"],
+        **settings.PACKAGE_APPS[key],
         "client_id": standin.client_id,
         "client_secret": standin.client_secret,
         "endpoints": dict(standin.endpoints),
         "read_timeout": 2.0,
     }
-    settings.PACKAGE_APPS = {**settings.PACKAGE_APPS, "xero": app}
+    settings.PACKAGE_APPS = {**settings.PACKAGE_APPS, key: app}
     settings.UPLOAD_SETTLE_SECONDS = 0.0
-    yield standin
-    standin.stop()
+    yield
+
+
+# --- The firm ------------------------------------------------------------------------------------
 
 
 @dataclass
 class Firm:
-    """A practice with one interface to Xero, one office and one client."""
+    """A practice with one interface to one company file, one office and one client."""
 
     practice: Practice
     user: User
-    xero: XeroStandIn
+    standin: Any
     interface: AccountingInterface
     office: Office
     client: Client
     database: str
     # What was sent before the test began to look.
     earlier: list[Invoice] = field(default_factory=list)
+    # Every invoice for which Upload to accounts was pressed.
+    clicked: list[Invoice] = field(default_factory=list)
+    # The package's ids of documents that somebody else made there.
+    typed_in: list[str] = field(default_factory=list)
     workers: list[subprocess.Popen[str]] = field(default_factory=list)
+    # What the environment of worker processes says besides, or otherwise.
+    told: dict[str, str] = field(default_factory=dict)
+    _may_wait: bool = False
 
-    @property
-    def books(self) -> Any:
-        """The organisation in Xero."""
-        return self.xero.organisation(ORGANISATION)
+    # --- What people do
 
     def invoice(self, **fields: Any) -> Invoice:
         """A committed invoice."""
@@ -75,9 +115,30 @@ class Firm:
 
     def upload(self, *invoices: Invoice) -> None:
         """Press Upload to accounts."""
+        self.clicked += [one for one in invoices if one not in self.clicked]
         with acting_for(self.practice.pk):
             asked = enqueue(invoice_ids=[one.pk for one in invoices], actor=self.user)
         assert asked.queued == len(invoices), [one.reason for one in self.documents()]
+
+    def type_in(self, number: str, total: str) -> str:
+        """Somebody else makes an invoice in the package; its id there."""
+        typed_in = self._typed_in(number, total)
+        self.typed_in.append(typed_in)
+        return typed_in
+
+    def put(self, upload: Upload, state: str, **fields: Any) -> None:
+        """Move an upload as a person or the time would have, with the history of it."""
+        for name, value in fields.items():
+            setattr(upload, name, value)
+        with acting_for(self.practice.pk):
+            states.move([upload], Upload.State(state), fields=list(fields))
+
+    def _typed_in(self, number: str, total: str) -> str:
+        if isinstance(self.standin, XeroStandIn):
+            return str(self.books.add_invoice(number, "Somebody Else Ltd", total).id)
+        return str(self.standin.type_in_invoice(self._file, number, total)["id"])
+
+    # --- Workers
 
     def work(self, turns: int = 1) -> None:
         """Turns in this process, each as if all waits had passed."""
@@ -97,16 +158,18 @@ class Firm:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process needs to reach this Xero, without waiting between tries."""
+        """What a process needs to reach this stand-in, without waiting between tries."""
+        key = self.interface.package_key.upper()
         return {
             "DJANGO_SETTINGS_MODULE": "abtrac_link.settings",
             "PYTHONPATH": str(ROOT),
-            "XERO_CLIENT_ID": self.xero.client_id,
-            "XERO_CLIENT_SECRET": self.xero.client_secret,
-            "XERO_READ_TIMEOUT": "2",
+            f"{key}_CLIENT_ID": self.standin.client_id,
+            f"{key}_CLIENT_SECRET": self.standin.client_secret,
+            f"{key}_READ_TIMEOUT": "2",
             "UPLOAD_SETTLE_SECONDS": "0",
             "UPLOAD_LOOKUP_SECONDS": "0,0,0,0,0,0",
-            **{f"XERO_{name.upper()}_URL": url for name, url in self.xero.endpoints.items()},
+            **{f"{key}_{name.upper()}_URL": url for name, url in self.standin.endpoints.items()},
+            **self.told,
         }
 
     def worker(self, *, kill_at: str = "", stop_at: str = "") -> subprocess.Popen[str]:
@@ -118,19 +181,37 @@ class Firm:
             "KILL_AT": kill_at,
             "STOP_AT": stop_at,
         }
-        worker = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tests.faults.worker"),
-                *(str(self.practice.pk), str(self.interface.pk)),
-            ],
-            env=environment,
-            cwd=ROOT,
-            text=True,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+        words = ["-m", "tests.faults.worker", str(self.practice.pk), str(self.interface.pk)]
+        return self._start(words, environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def celery(self, **told: str) -> subprocess.Popen[str]:
+        """A worker process as the server shape runs it, on the tests' database and Redis.
+
+        It is not waited for by `make_due`: its leases end by themselves.
+        """
+        address = urlsplit(os.environ["DATABASE_URL"])
+        environment = {
+            **os.environ,
+            **self.environment,
+            "DATABASE_URL": address._replace(path=f"/{self.database}").geturl(),
+            "REDIS_URL": product.REDIS_URL,
+            "UPLOAD_LEASE_SECONDS": "2",
+            "UPLOAD_LEASE_MARGIN_SECONDS": "1",
+            f"{self.interface.package_key.upper()}_READ_TIMEOUT": "20",
+            **told,
+        }
+        words = ["-m", "celery", "-A", "tests.faults.celery_worker", "worker", "--pool", "threads"]
+        words += ["--concurrency", "2", "--without-gossip", "--without-mingle"]
+        return self._start([*words, "--loglevel", "ERROR"], environment)
+
+    def _start(
+        self, words: list[str], environment: dict[str, str], **pipes: Any
+    ) -> subprocess.Popen[str]:
+        started = subprocess.Popen(
+            [sys.executable, *words], env=environment, cwd=ROOT, text=True, **pipes
         )
-        self.workers.append(worker)
-        return worker
+        self.workers.append(started)
+        return started
 
     def kill_at(self, place: str) -> None:
         """A worker takes a turn and dies there."""
@@ -139,11 +220,41 @@ class Firm:
         _, errors = worker.communicate(timeout=60)
         assert worker.returncode == -signal.SIGKILL, errors
 
+    def end_workers(self) -> None:
+        """Kill whatever still runs, stopped ones too."""
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGCONT)
+                worker.kill()
+            worker.communicate()
+
+    # --- Looking
+
+    @property
+    def _file(self) -> str:
+        return self.interface.company_file_id
+
+    @property
+    def invented(self) -> bool:
+        """Whether the package is one for tests only; those are written to by POST."""
+        return not isinstance(self.standin, XeroStandIn)
+
+    @property
+    def xero(self) -> XeroStandIn:
+        """The stand-in, where it is Xero's."""
+        assert isinstance(self.standin, XeroStandIn)
+        return self.standin
+
+    @property
+    def books(self) -> Any:
+        """The organisation in Xero."""
+        return self.xero.organisation(ORGANISATION)
+
     def documents(self) -> list[Upload]:
         """The uploads of invoices and credit notes."""
         with acting_for(self.practice.pk):
             return list(
-                Upload.objects.filter(kind__in=["invoice", "credit_note"])
+                Upload.objects.filter(kind__in=DOCUMENTS, interface=self.interface)
                 .select_related("invoice")
                 .order_by("pk")
             )
@@ -157,44 +268,112 @@ class Firm:
         with acting_for(self.practice.pk):
             return [event.after for event in upload.events.order_by("pk")]
 
-    def numbers_in_xero(self) -> list[str]:
+    def there(self) -> list[There]:
+        """All documents in the company file."""
+        with self.standin.lock:
+            held = everything_in(self.interface.package_key, self.standin.state())
+        return [one for one in held if one.company_file == self._file and one.kind in DOCUMENTS]
+
+    def numbers_there(self) -> list[str]:
         """The numbers of all documents there, with repeats."""
-        types = ("ACCREC", "ACCRECCREDIT")
-        return sorted(one.number for type in types for one in self.books.documents(type))
+        return sorted(one.number for one in self.there())
 
     def check(self, *invoices: Invoice) -> None:
-        """Nothing missing, nothing twice: each is in Xero once, and its upload says so."""
+        """Nothing missing, nothing twice: each is there once, and its upload says so."""
         everything = [*self.earlier, *invoices]
-        assert self.numbers_in_xero() == sorted(one.number for one in everything)
+        assert self.numbers_there() == sorted(one.number for one in everything)
+        there = {one.remote_id: one for one in self.there()}
         for invoice in invoices:
             upload = self.of(invoice)
-            document = self.books.invoice(invoice.number)
-            assert (upload.state, upload.remote_id) == ("sent", document.id), upload.reason
-            assert document.total == invoice.total
+            assert upload.state == "sent", upload.reason
+            document = there[upload.remote_id]
+            assert (document.number, document.total) == (invoice.number, abs(invoice.total))
+
+    # --- The checker
+
+    def leave_waiting(self) -> None:
+        """The test means to end while something is still on its way."""
+        self._may_wait = True
+
+    def watched(self) -> Watched:
+        """What the checker compares."""
+        with self.standin.lock:
+            state = self.standin.state()
+        return Watched(
+            practice_id=self.practice.pk,
+            interface_id=self.interface.pk,
+            package_key=self.interface.package_key,
+            company_file=self._file,
+            state=state,
+            clicked=[one.pk for one in self.clicked],
+            typed_in=self.typed_in,
+        )
+
+    def checked(self) -> Checked:
+        """What the checker finds now."""
+        return check([self.watched()], at_rest=not self._may_wait)
+
+
+OpenFirm = Callable[..., Firm]
 
 
 @pytest.fixture
-def firm(practice: Practice, xero: XeroStandIn) -> Iterator[Firm]:
-    """The practice, connected."""
+def open_firm(practice: Practice) -> Iterator[OpenFirm]:
+    """Makes firms; at the end their workers are ended and the checker must find nothing."""
     lane.stopping.clear()
-    user = make_member(practice)
-    made = connect(practice, xero, user)
-    yield made
-    for worker in made.workers:
-        if worker.poll() is None:
-            worker.send_signal(signal.SIGCONT)
-            worker.kill()
-        worker.communicate()
+    firms: list[Firm] = []
+
+    def opened(standin: Any, *, practice: Practice = practice, **fields: Any) -> Firm:
+        user = fields.pop("user", None) or make_member(practice)
+        firms.append(connect(practice, standin, user, **fields))
+        return firms[-1]
+
+    yield opened
+    for firm in firms:
+        firm.end_workers()
+    findings = check([one.watched() for one in firms if one._may_wait]).findings
+    findings += check([one.watched() for one in firms if not one._may_wait], at_rest=True).findings
+    assert findings == []
 
 
-def connect(practice: Practice, xero: XeroStandIn, user: User, name: str = "Xero") -> Firm:
-    """An interface with codes as Xero lists them, and an office that uses it."""
-    interface = connect_xero(practice, xero, user, name=name)
+@pytest.fixture
+def firm(xero: XeroStandIn, open_firm: OpenFirm) -> Firm:
+    """The practice, connected to Xero."""
+    return open_firm(xero)
+
+
+@pytest.fixture
+def keeper_firm(keeper: KeeperStandIn, open_firm: OpenFirm) -> Firm:
+    """The practice, connected to Keeper."""
+    return open_firm(keeper)
+
+
+@pytest.fixture
+def plain_firm(plain: PlainStandIn, open_firm: OpenFirm) -> Firm:
+    """The practice, connected to Plain."""
+    return open_firm(plain)
+
+
+@pytest.fixture(params=["firm", "keeper_firm", "plain_firm"], ids=["xero", "keeper", "plain"])
+def any_firm(request: pytest.FixtureRequest) -> Firm:
+    """The practice, connected to each package in turn."""
+    made: Firm = request.getfixturevalue(request.param)
+    return made
+
+
+def connect(practice: Practice, standin: Any, user: User, name: str = "") -> Firm:
+    """An interface with codes as the package lists them, and an office that uses it."""
+    if isinstance(standin, XeroStandIn):
+        interface = connect_xero(practice, standin, user, name=name or "Xero")
+    else:
+        key = "keeper" if isinstance(standin, KeeperStandIn) else "plain"
+        file = f"company-{practice.pk}-{name}"
+        interface = connect_invented(practice, key, user, company_file=file, name=name)
     with acting_for(practice.pk):
         return Firm(
             practice=practice,
             user=user,
-            xero=xero,
+            standin=standin,
             interface=interface,
             office=make_office(make_setting(interface)),
             client=make_client("Harbour View Trust"),
@@ -206,9 +385,12 @@ def connect(practice: Practice, xero: XeroStandIn, user: User, name: str = "Xero
         )
 
 
-def at_it(xero: XeroStandIn) -> bool:
-    """Whether a write has reached Xero and is not answered yet."""
-    return any(one.method == "PUT" and one.status is None for one in xero.requests)
+# --- Waiting -------------------------------------------------------------------------------------
+
+
+def at_it(standin: StandIn) -> bool:
+    """Whether a write has reached the package and is not answered yet."""
+    return any(one.method != "GET" and one.status is None for one in standin.requests)
 
 
 def wait_for(happened: Callable[[], bool]) -> None:

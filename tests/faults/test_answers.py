@@ -93,7 +93,7 @@ def test_created_only_after_the_first_look_is_still_one_copy(
     known.work(turns=2)
     assert known.of(invoice).state == "unknown"
     go_on.set()
-    while invoice.number not in known.numbers_in_xero():
+    while invoice.number not in known.numbers_there():
         pass
     known.work(turns=1)
     known.check(invoice)
@@ -139,7 +139,7 @@ def test_of_a_batch_of_fifty_one_invalid_one_taken_and_forty_eight_good(
 ) -> None:
     """Row 15: 48 sent, one refused, one put to a person; nothing is sent again."""
     invoices = [known.invoice(number=f"B-{number:02}") for number in range(50)]
-    known.books.add_invoice("B-17", "Somebody Else Ltd", "99.00")
+    known.type_in("B-17", "99.00")
     known.upload(*invoices)
     # Frozen when it was queued; the books were closed meanwhile.
     with acting_for(known.practice.pk):
@@ -158,7 +158,7 @@ def test_of_a_batch_of_fifty_one_invalid_one_taken_and_forty_eight_good(
     assert "99.00" in taken.reason
     assert taken.next_step
     assert writes(xero) == 1
-    assert sorted(known.numbers_in_xero()) == sorted(
+    assert sorted(known.numbers_there()) == sorted(
         one.number for one in [*known.earlier, *invoices] if one.number != "B-31"
     )
 

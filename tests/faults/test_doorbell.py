@@ -94,6 +94,7 @@ def test_a_dead_broker_at_the_click_loses_nothing(
 def test_the_sweep_rings_for_what_is_due_and_for_what_a_dead_worker_holds(
     firm: Firm, deaf: list[int]
 ) -> None:
+    firm.leave_waiting()
     tasks.sweep()
     assert deaf == []
     firm.upload(firm.invoice())
@@ -127,6 +128,7 @@ def test_a_bell_rung_a_hundred_times_is_one_upload(firm: Firm, xero: XeroStandIn
 def test_people_clicking_at_one_moment_make_one_batch(firm: Firm) -> None:
     """Row 26."""
     invoices = [firm.invoice() for _ in range(5)]
+    firm.clicked += invoices
     together, answers = threading.Barrier(4), []
 
     def click() -> None:
@@ -153,6 +155,7 @@ def test_people_clicking_at_one_moment_make_one_batch(firm: Firm) -> None:
 def test_workers_that_take_nothing_for_a_minute_fail_their_health_check(
     firm: Firm, deaf: list[int], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    firm.leave_waiting()
     call_command("worker_health")
     assert "take what is due" in capsys.readouterr().out
     firm.upload(firm.invoice())

@@ -76,7 +76,7 @@ def test_a_worker_killed_while_xero_is_at_it_leaves_one_document(
     worker.kill()
     worker.communicate(timeout=PATIENCE)
     go_on.set()
-    wait_for(lambda: known.numbers_in_xero().count(invoice.number) == 1)
+    wait_for(lambda: known.numbers_there().count(invoice.number) == 1)
     known.work(turns=3)
     known.check(invoice)
     assert known.moves(known.of(invoice))[-2:] == ["unknown", "sent"]

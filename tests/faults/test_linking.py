@@ -10,7 +10,7 @@ from django.utils import timezone
 from connectors.base.standin import Answer
 from interfaces.models import AccountingInterface
 from invoicing import payments
-from invoicing.models import Invoice, Upload
+from invoicing.models import Invoice
 from invoicing.uploads import retry
 from offices.tenancy import acting_for
 from tests.factories import PASSWORD
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_what_a_person_says_is_looked_at_and_can_be_taken_back(firm: Firm) -> None:
     invoice = firm.invoice(number="A-1")
-    theirs = firm.books.add_invoice("A-1", "Somebody Else Ltd", "99.00")
+    theirs = firm.type_in("A-1", "99.00")
     firm.upload(invoice)
     firm.work()
     upload = firm.of(invoice)
@@ -37,34 +37,34 @@ def test_what_a_person_says_is_looked_at_and_can_be_taken_back(firm: Firm) -> No
     )
     assert firm.of(invoice).state == "needs_person"
 
-    shown = browser.post(link, {"remote_id": theirs.id}).content.decode()
+    shown = browser.post(link, {"remote_id": theirs}).content.decode()
     assert "They are not the same." in shown
     assert "Somebody Else Ltd" in shown
     assert "Link it all the same" in shown
     assert firm.of(invoice).state == "needs_person"
 
-    meant = browser.post(link, {"remote_id": theirs.id, "differs": theirs.id})
+    meant = browser.post(link, {"remote_id": theirs, "differs": theirs})
     assert meant.status_code == 302
     linked = firm.of(invoice)
-    assert (linked.state, linked.remote_id) == ("sent", theirs.id)
+    assert (linked.state, linked.remote_id) == ("sent", theirs)
     assert "Somebody Else Ltd" in linked.warnings[1]
 
     unlink = f"/{firm.practice.slug}/accounting/uploads/{upload.pk}/unlink/"
     assert browser.post(unlink).status_code == 302
     assert firm.of(invoice).state == "needs_person"
-    assert firm.numbers_in_xero() == ["A-1"]
+    assert firm.numbers_there() == ["A-1"]
 
 
 def test_a_package_that_cannot_be_asked_links_nothing(firm: Firm) -> None:
     invoice = firm.invoice(number="A-1")
-    theirs = firm.books.add_invoice("A-1", "Somebody Else Ltd", "99.00")
+    theirs = firm.type_in("A-1", "99.00")
     firm.upload(invoice)
     firm.work()
     browser = Browser()
     assert browser.login(username=firm.user.email, password=PASSWORD)
-    firm.xero.script(method="GET", path=rf".*/Invoices/{theirs.id}", times=5, fault=Answer(503))
+    firm.xero.script(method="GET", path=rf".*/Invoices/{theirs}", times=5, fault=Answer(503))
     link = f"/{firm.practice.slug}/accounting/uploads/{firm.of(invoice).pk}/link/"
-    page = browser.post(link, {"remote_id": theirs.id}).content.decode()
+    page = browser.post(link, {"remote_id": theirs}).content.decode()
     assert "is in trouble just now" in page or "Xero" in page
     assert firm.of(invoice).state == "needs_person"
 
@@ -100,11 +100,15 @@ def test_what_was_paid_while_a_person_was_asked_is_read_once_it_is_found(settled
     settled.upload(invoice)
     settled.work()
     upload = settled.of(invoice)
-    with acting_for(settled.practice.pk):
-        # As after a lost answer and look-ups that all failed.
-        Upload.objects.filter(pk=upload.pk).update(
-            state="needs_person", remote_id="", unknown_since=timezone.now()
-        )
+    # As after a lost answer and look-ups that all failed.
+    settled.put(
+        upload,
+        "needs_person",
+        remote_id="",
+        unknown_since=timezone.now(),
+        reason="We could not find out whether it arrived.",
+        next_step="Retry.",
+    )
     settled.books.pay_invoice("A-1", str(invoice.total))
     read_up_to_now(settled)
     with acting_for(settled.practice.pk):
@@ -120,9 +124,8 @@ def test_what_was_paid_of_an_invoice_already_there_is_read_once_it_is_adopted(
     invoice = settled.invoice(number="A-1")
     settled.upload(invoice)
     settled.work()
-    with acting_for(settled.practice.pk):
-        # As if it had been entered there by hand.
-        Upload.objects.filter(invoice=invoice).update(state="cancelled", remote_id="")
+    # As if it had been entered there by hand.
+    settled.put(settled.of(invoice), "cancelled", remote_id="")
     settled.books.pay_invoice("A-1", str(invoice.total))
     read_up_to_now(settled)
     settled.upload(invoice)

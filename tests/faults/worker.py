@@ -7,6 +7,9 @@ import sys
 
 def main() -> None:
     """Take the turn of the practice and interface named on the command line."""
+    from tests.packages import make_known
+
+    make_known()
     from django.conf import settings
 
     settings.DATABASES["default"]["NAME"] = os.environ["TEST_DATABASE"]
