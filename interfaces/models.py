@@ -39,6 +39,7 @@ class AccountingInterface(PracticeOwned):
     codes_read_at = models.DateTimeField(null=True, blank=True)
     codes_error = models.CharField(max_length=500, blank=True)
     payments_mark = models.CharField(max_length=100, blank=True)
+    payments_read_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     # The defaults of domain rule 10. A line's own code, and the code rules, come first.

@@ -14,6 +14,7 @@ from django.db.models import Sum
 from connectors.base.documents import Changes, DocumentChange, Payment
 from connectors.base.errors import ConnectorError
 from connectors.base.protocol import ReadsPayments
+from interfaces import clock
 from interfaces.connections import open_connector
 from interfaces.models import AccountingInterface, Lane
 from invoicing.models import Invoice, PaymentReceived, Upload, UploadEvent
@@ -95,9 +96,10 @@ def _store(interface: AccountingInterface, changes: Changes) -> ReadBack:
     received = [one for one in changes.payments if one.document_id in ours]
     _keep(interface, received, ours)
     changed = _update(ours, received=received, documents=changes.documents)
+    interface.payments_read_at = clock.now()
     if not wait:
         interface.payments_mark = changes.mark
-        interface.save(update_fields=["payments_mark"])
+    interface.save(update_fields=["payments_mark", "payments_read_at"])
     return ReadBack(payments=len(received), invoices=changed, kept_mark=wait)
 
 
