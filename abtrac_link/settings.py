@@ -194,6 +194,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoicing.tasks.read_all_payments",
         "schedule": timedelta(minutes=30),
     },
+    "watch": {"task": "invoicing.tasks.watch", "schedule": timedelta(minutes=1)},
+    "watch-all": {"task": "invoicing.tasks.watch_all", "schedule": timedelta(hours=1)},
 }
 
 # --- Delivery (seconds) ----------------------------------------------------------------------
@@ -221,6 +223,18 @@ BREAKER_FAILURES = environment.whole("BREAKER_FAILURES", 5)
 BREAKER_OPEN_SECONDS = environment.whole("BREAKER_OPEN_SECONDS", 60)
 # So many open interfaces, and half of those in use, open the breaker of their package.
 PACKAGE_BREAKER_INTERFACES = environment.whole("PACKAGE_BREAKER_INTERFACES", 5)
+
+# --- Notices (seconds): how long something may last before people are told ------------------
+NOTICE_NOT_TAKEN_SECONDS = environment.whole("NOTICE_NOT_TAKEN_SECONDS", 600)
+# Beyond the end of its lease.
+NOTICE_HELD_SECONDS = environment.whole("NOTICE_HELD_SECONDS", 300)
+# Beyond the end of UPLOAD_LOOKUP_SECONDS.
+NOTICE_CHECKING_SECONDS = environment.whole("NOTICE_CHECKING_SECONDS", 3600)
+NOTICE_WAITING_SECONDS = environment.whole("NOTICE_WAITING_SECONDS", 86400)
+NOTICE_CONSENT_SECONDS = environment.whole("NOTICE_CONSENT_SECONDS", 86400)
+NOTICE_UNTOUCHED_SECONDS = environment.whole("NOTICE_UNTOUCHED_SECONDS", 5 * 86400)
+NOTICE_PAYMENTS_SECONDS = environment.whole("NOTICE_PAYMENTS_SECONDS", 86400)
+NOTICE_CODES_SECONDS = environment.whole("NOTICE_CODES_SECONDS", 2 * 86400)
 
 # --- Packages --------------------------------------------------------------------------------
 # Per package: <KEY>_CLIENT_ID, <KEY>_CLIENT_SECRET, <KEY>_SCOPES, <KEY>_<ENDPOINT>_URL and

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from connectors.base.documents import LineKind, TaxBasis
 from interfaces.models import AccountingInterface
-from offices.models import Office
+from offices.models import Office, Practice
 from offices.tenancy import PracticeOwned
 
 # SQLite compares decimals as binary fractions, so "equal" means within less than half a cent.
@@ -528,3 +528,54 @@ class ApiReplay(PracticeOwned):
 
     def __str__(self) -> str:
         return self.key
+
+
+# The directory of what is late: ids, kinds and times only, no client's data, readable before any
+# practice is being acted for, so that support sees it over all practices.
+
+
+class Notice(models.Model):
+    """Something at an interface that has lasted longer than its limit, from raising to clearing.
+
+    What is late, and when, is in `invoicing.lateness`; `invoicing.notices` raises and clears.
+    """
+
+    class Kind(models.TextChoices):
+        """The most urgent first: what is ours to mend, then the package's, then the practice's."""
+
+        NOT_TAKEN = "not_taken", "Due and not taken"
+        HELD = "held", "Sending without an end"
+        CHECKING = "checking", "Outcome not found out"
+        GIVEN_UP = "given_up", "Given up"
+        WAITING = "waiting", "Waiting for the package"
+        NO_CONSENT = "no_consent", "Waiting for a sign-in"
+        UNTOUCHED = "untouched", "Failed and left"
+        PAYMENTS = "payments", "Payments not read"
+        CODES = "codes", "Codes not read"
+
+    practice = models.ForeignKey(Practice, on_delete=models.CASCADE, related_name="+")
+    interface = models.ForeignKey(AccountingInterface, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=12, choices=Kind)
+    since = models.DateTimeField()
+    # None of them for codes and payments.
+    uploads = models.PositiveIntegerField(default=0)
+    last_contact = models.DateTimeField(null=True, blank=True)
+    raised_at = models.DateTimeField(default=timezone.now)
+    cleared_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["interface", "kind"],
+                condition=Q(cleared_at__isnull=True),
+                name="one_open_notice_of_a_kind",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["since"], name="notice_open", condition=Q(cleared_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} at interface {self.interface_id}"

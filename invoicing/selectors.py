@@ -143,7 +143,7 @@ def batches() -> QuerySet[Batch]:
     return Batch.objects.select_related("created_by").annotate(
         documents=_count_of(Q()),
         sent=_count_of(Q(state=State.SENT)),
-        failed=_count_of(Q(state__in=FAILED) & ~_went_on()),
+        failed=_count_of(Q(state__in=FAILED) & ~went_on()),
         moving=_count_of(Q(state__in=MOVING)),
     )
 
@@ -164,7 +164,7 @@ def count_besides(rows: Iterable[Batch]) -> None:
     batches = list(rows)
     failed = (
         Upload.objects.filter(batch__in=batches, kind__in=COMPANIONS, state__in=FAILED)
-        .filter(~_went_on())
+        .filter(~went_on())
         .order_by()
         .values("batch", "kind")
         .annotate(count=Count("pk"))
@@ -186,7 +186,8 @@ def _later(*same: str) -> QuerySet[Upload]:
     )
 
 
-def _went_on() -> Q:
+def went_on() -> Q:
+    """Of failed uploads those that a later one has replaced."""
     # Each by itself, so that each is found by its own index.
     return (
         Q(Exists(_later()))
@@ -231,7 +232,7 @@ def standing_of(batch: Batch) -> Standing:
     """The counts of one batch, in one query."""
     rows = (
         Upload.objects.filter(batch=batch)
-        .annotate(went_on=Case(When(_went_on(), then=Value(1)), default=Value(0)))
+        .annotate(went_on=Case(When(went_on(), then=Value(1)), default=Value(0)))
         .order_by()
         .values("kind", "state", "went_on", "invoice__currency")
         .annotate(
@@ -338,7 +339,7 @@ def companions_of(batch: Batch) -> list[Upload]:
     )
     rows = (
         Upload.objects.filter(batch=batch, kind__in=COMPANIONS)
-        .filter(Q(state__in=MOVING) | Q(state__in=FAILED) & ~_went_on())
+        .filter(Q(state__in=MOVING) | Q(state__in=FAILED) & ~went_on())
         .select_related("interface")
         .annotate(
             subject=subject,
@@ -352,7 +353,7 @@ def companions_of(batch: Batch) -> list[Upload]:
 
 def retryable(batch: Batch, *, upload_ids: Sequence[int] | None) -> list[Upload]:
     """The failed uploads of the batch, of any kind; only those named, where some are."""
-    rows = Upload.objects.filter(batch=batch, state__in=FAILED).filter(~_went_on())
+    rows = Upload.objects.filter(batch=batch, state__in=FAILED).filter(~went_on())
     if upload_ids is not None:
         rows = rows.filter(pk__in=upload_ids)
     return list(rows.select_related("invoice").defer("document").order_by("pk"))

@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 
 from interfaces import lanes
-from invoicing import payments
+from invoicing import notices, payments
 from invoicing.uploads import lane
 
 
@@ -34,6 +34,18 @@ def read_all_payments() -> None:
     """Ask for the payments of every interface in use."""
     for practice_id, interface_id in payments.due_interfaces():
         read_payments.delay(practice_id, interface_id)
+
+
+@shared_task
+def watch() -> None:
+    """Tell people of what is late wherever something moves."""
+    notices.watch()
+
+
+@shared_task
+def watch_all() -> None:
+    """The same everywhere: what nothing moves is looked at once an hour."""
+    notices.watch(everywhere=True)
 
 
 @worker_shutting_down.connect

@@ -25,7 +25,15 @@ from interfaces.codes import CodeBook
 from interfaces.credentials import store_tokens
 from interfaces.models import AccountingInterface
 from invoicing.documents import invoice_of, to_json
-from invoicing.models import Batch, ContactLink, Invoice, InvoicePdf, Upload, UploadEvent
+from invoicing.models import (
+    Batch,
+    ContactLink,
+    Invoice,
+    InvoicePdf,
+    Notice,
+    Upload,
+    UploadEvent,
+)
 from offices.audit import record
 from offices.models import Practice, Role, User
 from offices.people import grant_support, make_key
@@ -116,6 +124,13 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
         )
         UploadEvent.objects.create(upload=upload, after=Upload.State.REFUSED, reason=name)
         record(actor=admin, action="test.made", subject=name)
+        Notice.objects.create(
+            practice=practice,
+            interface=interface,
+            kind=Notice.Kind.UNTOUCHED,
+            since=timezone.now() - timedelta(days=9),
+            uploads=1,
+        )
         account, tax = interface.accounts.first(), interface.taxes.first()
     assert account
     assert tax

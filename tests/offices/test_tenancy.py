@@ -12,13 +12,14 @@ from django.db import DatabaseError, ProgrammingError, connection, models, trans
 from django.test import override_settings
 
 from interfaces.models import Lane
-from invoicing.models import Client, InvoiceSetting
+from invoicing.models import Client, InvoiceSetting, Notice
 from offices.models import AuditEntry, Membership, Office, Practice, PracticeKey, SupportGrant
 from offices.tenancy import NoPractice, PracticeOwned, acting_for, as_owner, current_practice_id
 from tests.factories import make_client, make_interface, make_practice, make_setting
 
-# Found before anybody is acted for: who belongs where, and which lane has work. No client's data.
-DIRECTORY = {Membership, SupportGrant, PracticeKey, Lane}
+# Found before anybody is acted for: who belongs where, which lane has work, what is late. No
+# client's data.
+DIRECTORY = {Membership, SupportGrant, PracticeKey, Lane, Notice}
 
 
 @pytest.fixture
