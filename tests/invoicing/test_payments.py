@@ -218,6 +218,19 @@ def test_the_next_reading_goes_on_from_the_mark(interface: AccountingInterface, 
     assert mark_of(interface) == "m2"
 
 
+def test_it_is_kept_when_payments_were_last_read(
+    interface: AccountingInterface, till: Till
+) -> None:
+    till.tells(RetryLater("Not now."), changes())
+    read_at = []
+    for _ in range(2):
+        payments.read_quietly(practice_id=interface.practice_id, interface_id=interface.pk)
+        with acting_for(interface.practice_id):
+            read_at.append(AccountingInterface.objects.get(pk=interface.pk).payments_read_at)
+    assert read_at[0] is None
+    assert read_at[1] is not None
+
+
 def test_a_payment_read_twice_stays_one(interface: AccountingInterface, till: Till) -> None:
     upload = sent(interface, "doc-1")
     told: list[Told] = [paid("p1", "doc-1"), stands("doc-1", "500.00")]
