@@ -66,8 +66,9 @@ def taxes_of(interface: AccountingInterface) -> list[TaxCode]:
 
 
 def all_of_practice() -> QuerySet[AccountingInterface]:
-    """Every interface, with who connected it. Needs a scope."""
-    return AccountingInterface.objects.select_related("credential__connected_by").order_by("name")
+    """Every interface, with its lane and who connected it. Needs a scope."""
+    together = ("lane", "credential__connected_by")
+    return AccountingInterface.objects.select_related(*together).order_by("name")
 
 
 def standing_of(interface: AccountingInterface) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What the pages of invoicing read. Every function here needs a scope."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -14,19 +14,21 @@ from django.db.models import (
     Exists,
     F,
     IntegerField,
+    Min,
     OuterRef,
     Prefetch,
     Q,
     QuerySet,
     Subquery,
     Sum,
+    TextField,
     Value,
     When,
 )
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from interfaces.models import AccountingInterface, Lane
+from interfaces.models import AccountingInterface, Lane, PackageBreaker
 from invoicing import uploads
 from invoicing.models import (
     Attempt,
@@ -34,6 +36,7 @@ from invoicing.models import (
     Invoice,
     InvoiceLine,
     InvoiceSetting,
+    Notice,
     PaymentReceived,
     Upload,
     UploadEvent,
@@ -48,8 +51,16 @@ COMPANIONS = (Kind.CONTACT, Kind.JOB, Kind.PDF, Kind.ALLOCATION)
 # What is shown of contacts, jobs, PDFs and credits that are not through; the rest is counted.
 MOST_COMPANIONS = 50
 MOST_HISTORY = 200
+MOST_REASONS = 5
 
 CENT = Decimal("0.01")
+# The notices that say why what is on its way does not move.
+WHY_NOTHING_MOVES = (
+    Notice.Kind.NOT_TAKEN,
+    Notice.Kind.HELD,
+    Notice.Kind.CHECKING,
+    Notice.Kind.WAITING,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -359,6 +370,9 @@ def retryable(batch: Batch, *, upload_ids: Sequence[int] | None) -> list[Upload]
     return list(rows.select_related("invoice").defer("document").order_by("pk"))
 
 
+# --- Why things wait ---------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, kw_only=True)
 class Interruption:
     """Why an interface keeps uploads of a batch back."""
@@ -368,20 +382,108 @@ class Interruption:
     hold_reason: str
 
 
-def interruptions(batch: Batch, *, now: datetime | None = None) -> list[Interruption]:
-    """The interfaces the batch still waits for, through which nothing goes at present."""
-    moment = now or timezone.now()
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """A package that does not answer as it should, and when it is tried again; None for now."""
+
+    label: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """Uploads of a batch that wait for one reason, and when the first of them goes on."""
+
+    checking: bool
+    reason: str
+    count: int
+    due: datetime | None
+
+
+def all_interfaces() -> list[AccountingInterface]:
+    """Every interface of the practice, with its lane."""
+    return list(AccountingInterface.objects.select_related("lane").order_by("name"))
+
+
+def awaited_by(batch: Batch) -> list[AccountingInterface]:
+    """The interfaces the batch still waits for, with their lanes."""
     awaited = Upload.objects.filter(batch=batch, state__in=MOVING).order_by().values("interface")
+    rows = AccountingInterface.objects.filter(pk__in=awaited).select_related("lane")
+    return list(rows.order_by("name"))
+
+
+def interruptions(
+    interfaces: Iterable[AccountingInterface], *, now: datetime | None = None
+) -> list[Interruption]:
+    """Those of them through which nothing goes at present, but for trouble with the package."""
+    moment = now or timezone.now()
     found = []
-    interfaces = AccountingInterface.objects.filter(pk__in=awaited).select_related("lane")
-    for one in interfaces.order_by("name"):
+    for one in interfaces:
         lane: Lane = one.lane
-        until = max((at for at in (lane.hold_until, lane.open_until) if at), default=None)
-        waits = until if until and until > moment else None
+        waits = lane.hold_until if lane.hold_until and lane.hold_until > moment else None
         if waits or not one.is_connected:
-            reason = lane.hold_reason if waits and waits == lane.hold_until else ""
+            reason = lane.hold_reason if waits else ""
             found.append(Interruption(interface=one, waits_until=waits, hold_reason=reason))
     return found
+
+
+def troubles(
+    interfaces: Iterable[AccountingInterface], *, now: datetime | None = None
+) -> list[Trouble]:
+    """The packages of these interfaces that are in trouble, each once; lanes come with them.
+
+    A package is, while this practice's own calls stop or those of many practices do.
+    """
+    moment = now or timezone.now()
+    everywhere = dict(PackageBreaker.objects.values_list("package_key", "open_until"))
+    found: dict[str, list[datetime]] = {}
+    for one in interfaces:
+        opened = [one.lane.open_until, everywhere.get(one.package_key)]
+        ahead = [at for at in opened if at is not None and at > moment]
+        if one.is_connected and (ahead or one.package_key in everywhere):
+            found.setdefault(one.package.label, []).extend(ahead)
+    return [
+        Trouble(label=label, until=min(ahead, default=None))
+        for label, ahead in sorted(found.items())
+    ]
+
+
+def waits_of(batch: Batch, *, now: datetime | None = None) -> list[Wait]:
+    """What of the batch is checked, or tried again later; the most frequent reason first."""
+    later = Q(state=State.QUEUED, due__gt=now or timezone.now()) & ~Q(reason="")
+    rows = (
+        Upload.objects.filter(later | Q(state=State.UNKNOWN), batch=batch)
+        .annotate(
+            why=Case(
+                When(state=State.QUEUED, then=F("reason")),
+                default=Value(""),
+                output_field=TextField(),
+            )
+        )
+        .order_by()
+        .values("state", "why")
+        .annotate(count=Count("pk"), first=Min("due"))
+        .order_by("-count", "why")
+    )
+    return [
+        Wait(
+            checking=row["state"] == State.UNKNOWN,
+            reason=row["why"],
+            count=row["count"],
+            due=row["first"],
+        )
+        for row in rows[:MOST_REASONS]
+    ]
+
+
+def notices_of(
+    interfaces: Iterable[AccountingInterface], *, kinds: Collection[str] = tuple(Notice.Kind)
+) -> list[Notice]:
+    """What has been late for too long at these interfaces, the longest first."""
+    standing = Notice.objects.filter(
+        cleared_at__isnull=True, interface__in=list(interfaces), kind__in=kinds
+    )
+    return list(standing.select_related("interface").order_by("since", "pk"))
 
 
 # --- One invoice -------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from invoicing.views_available import urlpatterns_available
 from invoicing.views_batches import urlpatterns_batches
 from invoicing.views_invoices import urlpatterns_invoices
 from invoicing.views_links import urlpatterns_links
+from invoicing.views_support import urlpatterns_support
 
 app_name = "invoicing"
 
@@ -16,4 +17,5 @@ urlpatterns: list[URLPattern] = [
     *urlpatterns_batches,
     *urlpatterns_invoices,
     *urlpatterns_links,
+    *urlpatterns_support,
 ]

@@ -48,7 +48,13 @@ def batches(request: PracticeRequest) -> HttpResponse:
     """Every batch, newest first, and how it fares."""
     table = lay_out(BatchesTable(selectors.batches()), request)
     selectors.count_besides(row.record for row in table.paginated_rows)
-    return render(request, "invoicing/batches.html", {"table": table})
+    interfaces = selectors.all_interfaces()
+    context = {
+        "table": table,
+        "troubles": selectors.troubles(interfaces),
+        "notices": selectors.notices_of(interfaces),
+    }
+    return render(request, "invoicing/batches.html", context)
 
 
 @require_safe
@@ -262,7 +268,7 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
             if name == "all" or getattr(standing, attribute)
         ],
         "companions": selectors.companions_of(batch),
-        "interruptions": [] if batch.finished_at else selectors.interruptions(batch),
+        **_why_it_waits(batch),
         "may_upload": may_upload(request),
         "now": timezone.now(),
     }
@@ -270,6 +276,19 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
     live = render_to_string("invoicing/batch_live.html", context, request=request)
     seen = hashlib.sha256(live.encode()).hexdigest()[:16]
     return {**context, "live": live, "seen": seen}
+
+
+def _why_it_waits(batch: Batch) -> dict[str, Any]:
+    """What stands at the top of a batch: why things wait, and until when."""
+    if batch.finished_at:
+        return {}
+    awaited = selectors.awaited_by(batch)
+    return {
+        "interruptions": selectors.interruptions(awaited),
+        "troubles": selectors.troubles(awaited),
+        "notices": selectors.notices_of(awaited, kinds=selectors.WHY_NOTHING_MOVES),
+        "waits": selectors.waits_of(batch),
+    }
 
 
 def _ticks(table: DocumentsTable) -> set[str]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 
-from invoicing.models import Upload
+from invoicing.models import Notice, Upload
 
 State = Upload.State
 
@@ -69,6 +69,37 @@ def clock_time(moment: datetime, *, now: datetime | None = None) -> str:
     if local.date() == today:
         return date_format(local, "H:i")
     return date_format(local, "H:i, j M" if local.year == today.year else "H:i, j M Y")
+
+
+_OUR_FAULT = "This is our fault, not yours; Abtrac's support sees it too. Nothing is lost."
+_NOTICES: Mapping[str, str] = {
+    Notice.Kind.NOT_TAKEN: f"{{uploads}} due since {{since}}, and still not taken. {_OUR_FAULT}",
+    Notice.Kind.HELD: f"{{uploads}} being sent since {{since}}, without an end. {_OUR_FAULT}",
+    Notice.Kind.CHECKING: "{uploads}: we have not found out since {since} whether {label} has what"
+    " was sent. Please do not enter anything by hand.",
+    Notice.Kind.GIVEN_UP: "{uploads} tried in vain since {since}. Nothing more happens by itself:"
+    " find out what is wrong in {label}, then retry.",
+    Notice.Kind.WAITING: "{uploads} waiting since {since}. Each goes by itself as soon as {label}"
+    " takes it, and says why it waits.",
+    Notice.Kind.NO_CONSENT: "{uploads} waiting since {since} for {name} to be connected. Each goes"
+    " by itself afterwards; nothing is lost.",
+    Notice.Kind.UNTOUCHED: "{uploads} failed, and nobody has done anything about it since {since}."
+    " Each says what to do: correct, retry or park it.",
+    Notice.Kind.PAYMENTS: "Not read from {label} since {since}, so what is shown as paid may be"
+    " old.",
+    Notice.Kind.CODES: "Not read from {label} since {since}, so what was added or archived there"
+    " is not known here.",
+}
+
+
+def notice_told(notice: Notice, *, now: datetime | None = None) -> str:
+    """What the practice's own people read of a notice, after its name."""
+    return _NOTICES[notice.kind].format(
+        uploads=counted(notice.uploads, "upload"),
+        since=clock_time(notice.since, now=now),
+        label=notice.interface.package.label,
+        name=notice.interface.name,
+    )
 
 
 def money(amount: Decimal | None) -> str:

@@ -85,7 +85,8 @@ def practice_view(
             if access is None:
                 raise Http404
             if access.must_have_totp and not came_with_totp(request, request.user):
-                return _ask_for_totp(request, access.practice)
+                asks = f"{access.practice} asks its admins, and our support,"
+                return _ask_for_totp(request, asks)
             admitted = _admit(request, access)
             _refuse_below(role, admitted)
             return _run(admitted, cast("Callable[..., HttpResponseBase]", view), network, kwargs)
@@ -93,6 +94,27 @@ def practice_view(
         return checked
 
     return decorate
+
+
+def support_view(
+    view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+) -> Callable[..., HttpResponseBase]:
+    """Make a view one for Abtrac's support, over all practices; for anybody else it is not there.
+
+    No practice is acted for, so it can show what is in the directory and nothing of a client.
+    """
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return _ask_to_log_in(request)
+        if not request.user.is_support:
+            raise Http404
+        if settings.REQUIRE_TOTP and not came_with_totp(request, request.user):
+            return _ask_for_totp(request, "Abtrac asks its support")
+        return view(request, *args, **kwargs)
+
+    return checked
 
 
 def _run(
@@ -117,8 +139,8 @@ def _ask_to_log_in(request: HttpRequest) -> HttpResponseBase:
     return _send_to(request, redirect_to_login(_page_of(request)).url)
 
 
-def _ask_for_totp(request: HttpRequest, practice: Practice) -> HttpResponseBase:
-    asks = f"{practice} asks its admins, and our support, to log in with a one-time code as well."
+def _ask_for_totp(request: HttpRequest, who_asks_whom: str) -> HttpResponseBase:
+    asks = f"{who_asks_whom} to log in with a one-time code as well."
     if has_totp(cast(User, request.user)):
         messages.warning(request, f"{asks} Type the code your authenticator app shows now.")
         there = redirect_to_login(_page_of(request), reverse("mfa_reauthenticate"))

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.apps import apps
+from django.contrib.auth import SESSION_KEY
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.test import Client
@@ -56,8 +57,9 @@ from tests.routes import address_of, parts_of, routes
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 # Addresses that belong to no practice: log-in, one's own account, health, description of the API.
 OF_NOBODY = ("accounts/", "healthz", "api/schema/", "api/docs/", "api/no-such-page")
-# Neither: the list of one's own practices; a consent, found by the session it was begun in.
-OF_THE_PERSON = ("", "oauth/<slug:package_key>/callback")
+# Neither: the list of one's own practices; a consent, found by the session it was begun in; what
+# support sees of all practices, which has tests of its own below.
+OF_THE_PERSON = ("", "oauth/<slug:package_key>/callback", "support/")
 API = "api/v1/"
 
 
@@ -409,6 +411,36 @@ def _call(method: str, route: str, caller: World, about: World) -> Any:
             "content_type": "application/pdf" if pdf else "application/json",
         }
     return send(Client(), method, address_of(route, about.values), **options)
+
+
+@pytest.mark.usefixtures("untouched")
+def test_what_support_sees_of_all_practices_is_there_for_support_alone(
+    ours: World, theirs: World
+) -> None:
+    for client in [Client(), *_browsers(ours)]:
+        for method in METHODS:
+            answer = send(client, method, "/support/", **_body(theirs, method))
+            asked_by = User.objects.filter(pk=client.session.get(SESSION_KEY, 0)).first()
+            if asked_by is None:
+                assert answer.status_code in {302, 405}, method
+            elif not asked_by.is_support:
+                assert answer.status_code in {404, 405}, method
+            if asked_by is None or not asked_by.is_support:
+                assert "Ridge" not in told(answer), method
+
+
+@pytest.mark.usefixtures("untouched")
+def test_of_a_practice_that_let_them_in_nowhere_support_sees_its_name_and_nothing_else(
+    ours: World, theirs: World
+) -> None:
+    client = Client()
+    client.force_login(User.objects.get(grants__practice=ours.practice))
+    page = send(client, "GET", "/support/")
+    assert page.status_code == 200
+    # Everything in the world of a practice begins with its name: this is the practice itself.
+    assert told(page).count("Ridge") == 1
+    assert f"/{theirs.practice.slug}/" not in told(page)
+    assert f"/{ours.practice.slug}/accounting/interfaces/{ours.interface.pk}/" in told(page)
 
 
 def test_every_model_of_a_practice_has_a_row_in_the_worlds(ours: World) -> None:

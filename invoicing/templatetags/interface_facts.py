@@ -5,7 +5,10 @@ from collections.abc import Iterable
 from django import template
 
 from interfaces.models import AccountingInterface
+from invoicing import selectors
 from invoicing.links import UploadFacts, facts_of
+from invoicing.models import Notice
+from invoicing.selectors import Trouble
 
 register = template.Library()
 
@@ -20,3 +23,15 @@ def upload_facts(interfaces: Iterable[AccountingInterface]) -> list[UploadFacts]
 def upload_facts_of(interface: AccountingInterface) -> UploadFacts:
     """The facts of one."""
     return facts_of([interface])[0]
+
+
+@register.simple_tag
+def notices_of(interface: AccountingInterface) -> list[Notice]:
+    """What has been late for too long at one."""
+    return selectors.notices_of([interface])
+
+
+@register.simple_tag
+def troubles_of(interface: AccountingInterface) -> list[Trouble]:
+    """Its package, while that is in trouble."""
+    return selectors.troubles([interface])

@@ -17,6 +17,7 @@ register.filter("money", words.money)
 register.filter("state_named", words.state_named)
 register.filter("clock_time", words.clock_time)
 register.filter("besides_failed", words.besides_failed)
+register.filter("notice_told", words.notice_told)
 
 
 @register.filter

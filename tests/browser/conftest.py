@@ -15,7 +15,7 @@ from pytest_django.live_server_helper import LiveServer
 from offices.models import Practice, Role, User
 from offices.tenancy import acting_for
 from tests.factories import make_member, make_practice
-from tests.invoicing.scene import Scene, make_scene
+from tests.invoicing.scene import Scene, make_scene, make_trouble
 
 NAMES = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser")
 CHROMIUM = next(filter(None, map(shutil.which, filter(None, NAMES))), None)
@@ -81,7 +81,9 @@ def admin(office_practice: Practice) -> User:
 def scene(office_practice: Practice, admin: User) -> Scene:
     """Every state there is to see."""
     with acting_for(office_practice.pk):
-        return make_scene(admin)
+        made = make_scene(admin)
+        make_trouble(made)
+        return made
 
 
 class Watched:

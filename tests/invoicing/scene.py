@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from interfaces.models import AccountingInterface, Lane
+from interfaces.models import AccountingInterface, Lane, PackageBreaker
 from invoicing.models import (
     Attempt,
     Batch,
@@ -19,6 +19,7 @@ from invoicing.models import (
     InvoicePdf,
     InvoiceSetting,
     Job,
+    Notice,
     PaymentReceived,
     Upload,
     UploadEvent,
@@ -351,3 +352,22 @@ def _parked(scene: Scene, actor: User | None) -> None:
                 parked_reason=why,
             )
         )
+
+
+def make_trouble(scene: Scene) -> None:
+    """Everything that can be late is, and the package is in trouble with everybody."""
+    now = timezone.now()
+    for days, kind in enumerate(Notice.Kind, start=1):
+        interface = scene.lapsed if kind == Notice.Kind.NO_CONSENT else scene.interface
+        Notice.objects.create(
+            practice_id=interface.practice_id,
+            interface=interface,
+            kind=kind,
+            since=now - timedelta(days=days),
+            uploads=0 if kind in {Notice.Kind.PAYMENTS, Notice.Kind.CODES} else 3 * days,
+            last_contact=now - timedelta(days=days) if days > 2 else None,
+        )
+    PackageBreaker.objects.create(
+        package_key="xero", open_until=now + timedelta(minutes=7), open_seconds=480
+    )
+    Lane.objects.filter(interface=scene.lapsed).update(open_until=now + timedelta(minutes=7))
