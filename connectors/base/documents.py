@@ -246,7 +246,10 @@ class Posted:
 
 @dataclass(frozen=True, kw_only=True)
 class Conflict:
-    """Something else, or several things, are where ours should be: a person decides."""
+    """Something else, or several things, are where ours should be: a person decides.
+
+    What is there is told as far as the package shows it; `status` in words people read.
+    """
 
     key: Key
     message: str
@@ -255,5 +258,7 @@ class Conflict:
     number: str = ""
     contact_name: str = ""
     issued: date | None = None
+    currency: str = ""
     total: Decimal | None = None
+    status: str = ""
     url: str = ""

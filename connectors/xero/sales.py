@@ -338,7 +338,9 @@ def _conflict(
         number=sort.number(record),
         contact_name=text(_contact(record), "Name"),
         issued=day(record.get("Date")),
+        currency=text(record, "CurrencyCode"),
         total=money(record.get("Total")),
+        status=text(record, "Status").capitalize(),
         url=books.link(sort.shown_at + remote_id(record, sort.id_name)),
     )
 

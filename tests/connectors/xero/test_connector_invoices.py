@@ -631,6 +631,8 @@ def test_a_document_is_looked_at_by_its_id_and_compared(
     differs = connector.look_at(ready(xero), other.id)
     assert isinstance(differs, Conflict)
     assert (differs.remote_id, differs.number, differs.total) == (other.id, "X-1", Decimal("99.00"))
+    assert (differs.contact_name, differs.currency) == ("Somebody Else Ltd", "NZD")
+    assert (differs.issued, differs.status) == (other.issued, "Authorised")
     assert "Somebody Else Ltd" in differs.message
     organisation.void_invoice("X-1")
     assert connector.look_at(ready(xero), other.id).message.startswith("It is voided in Xero.")
