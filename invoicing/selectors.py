@@ -336,11 +336,20 @@ def documents_of(batch: Batch, *, show: str = "all") -> QuerySet[Upload]:
         Upload.objects.filter(batch=batch, kind__in=DOCUMENTS)
         .select_related("invoice", "interface")
         .annotate(later_batch=Subquery(_later().order_by("-pk").values("batch__number")[:1]))
-        .annotate(rank=rank)
+        .annotate(rank=rank, absent_at=_proven_absent())
         .filter(SHOWN.get(show, Q()))
         .defer("document")
     )
     return rows.order_by("rank", "pk") if batch.finished_at else rows.order_by("pk")
+
+
+def _proven_absent() -> Case:
+    """When the package last said that it has not got what is now sent again."""
+    proofs = UploadEvent.objects.filter(
+        upload=OuterRef("pk"), before=State.UNKNOWN, after=State.QUEUED
+    )
+    again = (State.QUEUED, State.CLAIMED, State.SENDING)
+    return Case(When(state__in=again, then=Subquery(proofs.order_by("-pk").values("at")[:1])))
 
 
 def companions_of(batch: Batch) -> list[Upload]:

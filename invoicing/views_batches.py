@@ -17,6 +17,7 @@ from connectors.base.documents import Posted
 from connectors.base.errors import ConnectorError
 from connectors.base.protocol import Found
 from invoicing import selectors, uploads
+from invoicing.comparing import side_by_side, told_of
 from invoicing.forms import LinkExistingForm, ParkForm
 from invoicing.models import Batch, Upload
 from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, tell_left_out, to
@@ -167,7 +168,7 @@ def link_existing(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
         row = get_object_or_404(rows.select_related("invoice", "interface", "batch"), pk=upload_id)
     known = row.remote_id or _id_in(row.remote_url)
     form = LinkExistingForm(request.POST or None, initial={"remote_id": known})
-    package, differs = row.interface.package, ""
+    package, differs, there = row.interface.package, "", told_of(row)
     if request.method == "POST" and form.is_valid():
         try:
             found = uploads.look_at(
@@ -178,7 +179,7 @@ def link_existing(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
             if isinstance(found, Posted) or form.cleaned_data["differs"] == found.remote_id:
                 return _linked(request, row, found)
             # Told what it is first; the second time it is meant.
-            differs = found.message
+            differs, there = found.message, found
             form = LinkExistingForm(
                 initial={"remote_id": found.remote_id, "differs": found.remote_id}
             )
@@ -189,6 +190,9 @@ def link_existing(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
     context = {
         "form": form,
         "differs": differs,
+        "facts": side_by_side(row, there),
+        "there": there,
+        "known": bool(form["remote_id"].value()),
         "upload": row,
         "invoice": row.invoice,
         "package": package,

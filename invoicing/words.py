@@ -17,7 +17,7 @@ _WORDS: Mapping[str, str] = {
     State.SENDING: "Sending",
     State.UNKNOWN: "Checking",
     State.REFUSED: "Failed (fix needed)",
-    State.NEEDS_PERSON: "Failed (fix needed)",
+    State.NEEDS_PERSON: "Needs a person",
     State.PARKED: "Parked",
     State.CANCELLED: "Cancelled",
     State.SENT: "Sent",

@@ -121,12 +121,19 @@ def test_failed_uploads_are_retried_parked_and_linked(
 ) -> None:
     # Xero holds another client's invoice under the id; tests/faults asks a Xero for real.
     told = "Xero already has invoice ABT-00099: J Brown, NZD 990.00. Ours: NZD 4,025.58."
-    there = Conflict(key="x", message=told, remote_id="0c1d-77", number="ABT-00099")
+    there = Conflict(
+        key="x",
+        message=told,
+        remote_id="0c1d-77",
+        number="ABT-00099",
+        contact_name="J Brown",
+        status="Authorised",
+    )
     monkeypatch.setattr(uploads, "look_at", lambda **asked: there)
     window = open_as(admin, viewport)
     page = window.open("/harbour/accounting/batches/1/?show=failed")
     refused, unsure = scene.uploads["refused"], scene.uploads["not_known"]
-    page.get_by_role("button", name=f"Retry invoice {refused.invoice}").click()
+    page.get_by_role("button", name=f"Retry: send again invoice {refused.invoice}").click()
     expect(page.get_by_text("1 upload on the way again.")).to_be_visible()
     page.locator(f"#tick-{unsure.pk}").check()
     page.get_by_role("button", name="Park selected…").click()
@@ -134,11 +141,16 @@ def test_failed_uploads_are_retried_parked_and_linked(
     page.get_by_label("Reason").fill("It is there")
     page.get_by_role("button", name="Park", exact=True).click()
     page.wait_for_url("**/batches/1/?show=failed")
-    page.get_by_role("link", name=re.compile("It is there already")).click()
-    page.get_by_label("Its id in the package").fill("0c1d-77")
-    page.get_by_role("button", name="It is this one").click()
+    page.get_by_role("link", name=re.compile("Compare the two")).click()
+    check(page, "compare the two")
+    expect(page.get_by_label("Its id in the package")).to_be_hidden()
+    page.get_by_text("It is another document there").click()
+    expect(page.get_by_label("Its id in the package")).to_have_value("0c1d-77")
+    page.get_by_role("button", name="It is there: link it").click()
     # Xero holds something else under it: told first, linked only when meant all the same.
     expect(page.get_by_text("They are not the same.")).to_be_visible()
+    expect(page.get_by_role("row", name="Client")).to_contain_text("J Brown J Brown")
+    expect(page.get_by_role("row", name="Status")).to_contain_text("Authorised")
     check(page, "link what differs")
     page.get_by_role("button", name="Link it all the same").click()
     expect(page.get_by_text("is linked to what was there.")).to_be_visible()

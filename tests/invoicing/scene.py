@@ -232,6 +232,7 @@ def _finished(scene: Scene, actor: User | None) -> None:
         next_step="Is it the same? Say so. If not, give ours another number in Abtrac.",
         code="conflict",
         field="number",
+        remote_id="0c1d-77",
         remote_number="ABT-00099",
         remote_total=Decimal("990.00"),
         remote_url="https://go.xero.example/invoices/other",

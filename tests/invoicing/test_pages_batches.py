@@ -1,6 +1,7 @@
 """Batches, seen as a person sees them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,10 +9,10 @@ import time_machine
 from django.test import Client as Browser
 from django.utils import timezone
 
-from connectors.base.documents import Posted
+from connectors.base.documents import Conflict, Posted
 from interfaces.models import AccountingInterface, Lane
 from invoicing import uploads
-from invoicing.models import Batch, Invoice, Upload
+from invoicing.models import Batch, Invoice, Upload, UploadEvent
 from invoicing.words import money
 from offices.models import AuditEntry, Practice, Role, User
 from offices.tenancy import acting_for
@@ -74,7 +75,7 @@ def test_each_state_has_its_words(practice: Practice, scene: Scene, browser: Bro
         "credit": "Sent",
         "warned": "Sent with warning",
         "refused": "Failed (fix needed)",
-        "conflict": "Failed (fix needed)",
+        "conflict": "Needs a person",
         "not_known": "Not known: please check",
         "cancelled": "Cancelled",
         "parked": "Parked",
@@ -431,7 +432,7 @@ def test_contacts_jobs_and_pdfs_are_told_only_when_they_are_not_through(
     assert "PDF ABT-" in finished[finished.index(heading) :]
     running = text_of(browser.get(url(practice, "batches/2/")))
     part = running[running.index(heading) :]
-    assert "Contact Mason & Daughters Builders Failed (fix needed)" in part
+    assert "Contact Mason & Daughters Builders Needs a person" in part
     assert f"Job {scene.job.code} Waiting" in part
     assert heading not in text_of(browser.get(url(practice, "batches/3/")))
 
@@ -516,12 +517,10 @@ def test_a_person_can_say_which_document_is_the_invoice(
 
     monkeypatch.setattr(uploads, "look_at", look_at)
     page = text_of(browser.get(there))
-    assert f"{conflict.invoice}, J Brown, NZD" in page
-    assert f"NZD {money(conflict.invoice.total)} incl tax, dated 7 Nov 2026" in page
-    assert (
-        f"In Xero ABT-00099, 990.00 {conflict.reason} What is not named here is not known" in page
-    )
-    assert "Look at it Open in Xero" in page
+    total = money(conflict.invoice.total)
+    assert f"Ours In Xero Number {conflict.invoice} ABT-00099 differs Client J Brown Not" in page
+    assert f"Date 7 Nov 2026 Not known Total incl tax NZD {total} NZD 990.00 differs" in page
+    assert f"Status Committed in Abtrac Not known {conflict.reason} Open it in Xero" in page
     blank = browser.post(there, {"remote_id": ""})
     assert "This field is required" in text_of(blank)
     where = "The id is the long mark at the end of the address when you open the document in Xero."
@@ -530,7 +529,9 @@ def test_a_person_can_say_which_document_is_the_invoice(
     assert "That one is linked to invoice" in text_of(refused)
     assert text_of(refused).count(where) == 2  # beside the field always, and in what is wrong
     unknown = browser.get(url(practice, f"uploads/{scene.uploads['not_known'].pk}/link/"))
-    assert "In Xero Not known: nothing was found there so far." in text_of(unknown)
+    assert "Nothing was found in Xero so far." in text_of(unknown)
+    number = scene.uploads["not_known"].invoice
+    assert f"Ours: {number}, Waitaki District Council, NZD " in text_of(unknown)
     answer = browser.post(there, {"remote_id": "0c1d-77"}, follow=True)
     assert said(answer) == [f"Invoice {conflict.invoice} is linked to what was there."]
     assert states(practice, conflict) == ["sent"]
@@ -544,6 +545,87 @@ def test_a_person_can_say_which_document_is_the_invoice(
     assert states(practice, conflict) == ["needs_person"]
     again = browser.post(url(practice, f"uploads/{conflict.pk}/unlink/"), follow=True)
     assert said(again) == ["There was nothing to take back."]
+
+
+def test_ours_is_compared_as_it_was_frozen(
+    practice: Practice, scene: Scene, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conflict = scene.uploads["conflict"]
+    frozen = {
+        "key": "x",
+        "number": "OLD-1",
+        "contact": {"name": "J Brown & Sons"},
+        "issued": "2026-10-31",
+        "currency": "AUD",
+        "total": "1990.00",
+    }
+    with acting_for(practice.pk):
+        Upload.objects.filter(pk=conflict.pk).update(document=frozen)
+    found = Conflict(
+        key="x",
+        message="It is voided in Xero.",
+        remote_id="0c1d-77",
+        number="old-1",
+        contact_name="Others <i>Ltd</i>",
+        issued=date(2026, 10, 31),
+        currency="NZD",
+        total=Decimal("1990.00"),
+        status="Voided",
+    )
+    monkeypatch.setattr(uploads, "look_at", lambda **asked: found)
+    there = url(practice, f"uploads/{conflict.pk}/link/")
+    answer = browser.post(there, {"remote_id": "0c1d-77"})
+    assert "<i>" not in answer.content.decode()
+    page = text_of(answer)
+    # Numbers are compared as packages do; a total in another currency is another total.
+    assert "Number OLD-1 old-1 Client J Brown & Sons Others <i>Ltd</i> differs" in page
+    assert "Date 31 Oct 2026 31 Oct 2026 Total incl tax AUD 1,990.00 NZD 1,990.00 differs" in page
+    assert "Status Committed in Abtrac Voided" in page
+    assert states(practice, conflict) == ["needs_person"]
+
+
+def test_what_may_have_arrived_is_only_ever_looked_for_again(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    page = browser.get(url(practice, "batches/1/"))
+    refused = row_of(page, scene.uploads["refused"])
+    assert "Retry: send again" in refused
+    for name in ("not_known", "conflict"):
+        row = row_of(page, scene.uploads[name])
+        assert "Retry: look again" in row
+        assert "Looking again sends it only if Xero has not got it." in row
+        assert "send again" not in row
+    conflict = scene.uploads["conflict"]
+    there = text_of(browser.get(url(practice, f"uploads/{conflict.pk}/link/")))
+    assert f"sends {conflict.invoice} only if Xero has nothing in its place." in there
+    for name, after in {"refused": "queued", "not_known": "unknown", "conflict": "unknown"}.items():
+        browser.post(url(practice, "batches/1/retry/"), {"only": scene.uploads[name].pk})
+        assert states(practice, scene.uploads[name]) == [after], name
+
+
+def test_what_is_sent_again_shows_when_the_package_had_not_got_it(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    retried = scene.uploads["retry"]
+    with acting_for(practice.pk):
+        for before, after, minute in (
+            ("unknown", "queued", 10),
+            ("sending", "unknown", 30),
+            ("unknown", "queued", 32),
+            ("claimed", "queued", 50),
+        ):
+            at = datetime(2026, 11, 20, 1, minute, tzinfo=UTC)
+            UploadEvent.objects.create(upload=retried, before=before, after=after, at=at)
+    browser.get("/")
+    with time_machine.travel(datetime(2026, 11, 20, 3, 0, tzinfo=UTC), tick=False):
+        page = browser.get(url(practice, "batches/2/"))
+        assert "Xero did not have it at 14:32." in row_of(page, retried)
+        assert "did not have it" not in row_of(page, scene.uploads["queued"])
+        with acting_for(practice.pk):
+            # Sent again it may have arrived: what was so before proves nothing now.
+            Upload.objects.filter(pk=retried.pk).update(state=State.UNKNOWN)
+        page = browser.get(url(practice, "batches/2/"))
+        assert "did not have it" not in row_of(page, retried)
 
 
 def test_a_link_whose_pdf_is_being_sent_is_not_taken_back_yet(

@@ -1,0 +1,90 @@
+"""Two documents side by side: ours as it was to be sent, and what stands in its place."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.utils.formats import date_format
+
+from connectors.base.documents import Conflict
+from invoicing.models import Invoice, Upload
+from invoicing.words import money
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """One fact of both; `differs` only where both are known, and not of what may well differ."""
+
+    name: str
+    ours: str
+    theirs: str
+    differs: bool = False
+
+
+def told_of(upload: Upload) -> Conflict:
+    """What the look-up said of the document in our place, as far as it is kept."""
+    return Conflict(
+        key=upload.document.get("key", ""),
+        message=upload.reason,
+        remote_id=upload.remote_id,
+        number=upload.remote_number,
+        total=upload.remote_total,
+        url=upload.remote_url,
+    )
+
+
+def side_by_side(upload: Upload, theirs: Conflict) -> list[Fact]:
+    """Number, client, date, total and status of both; none where nothing is known of theirs."""
+    if not theirs.number and theirs.total is None:
+        return []
+    invoice = upload.invoice
+    assert invoice is not None  # noqa: S101 - documents name their invoice
+    ours = _frozen(upload.document, invoice)
+    return [
+        _fact("Number", ours.number, theirs.number),
+        _fact("Client", ours.contact_name, theirs.contact_name),
+        _fact("Date", _day(ours.issued), _day(theirs.issued)),
+        _fact(
+            "Total incl tax",
+            _amount(ours.currency, ours.total),
+            # Of one currency more is not said where the package says none.
+            _amount(theirs.currency or ours.currency, theirs.total),
+        ),
+        Fact(
+            name="Status",
+            ours=f"{invoice.get_status_display()} in Abtrac",
+            theirs=theirs.status or NOT_KNOWN,
+        ),
+    ]
+
+
+NOT_KNOWN = "Not known"
+
+
+def _frozen(document: dict[str, Any], invoice: Invoice) -> Conflict:
+    """Ours, as it was frozen when it was queued, whatever the invoice says since."""
+    issued = document.get("issued")
+    total = document.get("total")
+    return Conflict(
+        key=document.get("key", ""),
+        message="",
+        number=document.get("number", invoice.number),
+        contact_name=document.get("contact", {}).get("name", invoice.name_on_invoice),
+        issued=date.fromisoformat(issued) if issued else invoice.issued,
+        total=Decimal(total) if total else abs(invoice.total),
+        currency=document.get("currency", invoice.currency),
+    )
+
+
+def _fact(name: str, ours: str, theirs: str) -> Fact:
+    differs = bool(theirs) and ours.casefold() != theirs.casefold()
+    return Fact(name=name, ours=ours, theirs=theirs or NOT_KNOWN, differs=differs)
+
+
+def _day(day: date | None) -> str:
+    return date_format(day, "j M Y") if day else ""
+
+
+def _amount(currency: str, amount: Decimal | None) -> str:
+    return f"{currency} {money(amount)}" if amount is not None else ""
