@@ -20,6 +20,7 @@ PACKAGE = Package(
         settle=timedelta(seconds=2),
         number_length=NUMBER_LENGTH,
         look_before_create=True,
+        repeats=1,
     ),
     standin="tests.packages.plain.standin:PlainStandIn",
 )
