@@ -18,7 +18,7 @@ SERVER := env DATABASE_URL=postgres://link:invented@db.invalid/link REDIS_URL=re
 	SECRET_KEY=invented-for-the-deploy-check-and-for-nothing-else-at-all \
 	CREDENTIAL_KEYS=aW52ZW50ZWQtZm9yLXRoZS1kZXBsb3ktY2hlY2stMzI= SITE_URL=https://link.example
 
-.PHONY: help demo test check format test-services test-browser bench lock runtime dev
+.PHONY: help demo test check format test-services test-browser bench faults lock runtime dev
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,10 @@ test-browser: dev ## the pages in the system's Chromium
 bench: dev ## the ratios the product is held to, one line of JSON each (ARGS=--quick)
 	@$(IN_SCRATCH) for script in bench/bench_*.py; do \
 		PYTHONPATH=. $(RUN) "$$script" $(ARGS) || exit; done
+
+faults: dev ## a minute of random kills, cuts and repeats, then the count (SEED= SECONDS=)
+	@$(IN_SCRATCH) $(RUN) -m tests.faults.driver $(if $(SEED),--seed $(SEED)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 lock: ## pin all packages again with hashes (ARGS=--upgrade: the newest allowed)
 	$(PYTHON) requirements/lock.py $(ARGS)

@@ -188,7 +188,7 @@ class Http:
         recorder = self._connection.recorder
         prepared = self._prepared(request, token)
         self._connection.limiter.acquire()
-        recorder.before_write(
+        not_after = recorder.before_write(
             WireRequest(
                 method=str(prepared.method),
                 path=prepared.path_url,
@@ -198,7 +198,7 @@ class Http:
             )
         )
         try:
-            answer = self._send(prepared)
+            answer = self._send(prepared, not_after=not_after)
         except _Failure as failure:
             recorder.after_write(
                 WireAnswer(status=failure.status, body=failure.body, reason=failure.reason)
@@ -243,12 +243,15 @@ class Http:
                 f"The address set on this server for {self._label} is not a web address."
             ) from None
 
-    def _send(self, prepared: requests.PreparedRequest) -> Answer:
+    def _send(
+        self, prepared: requests.PreparedRequest, *, not_after: float | None = None
+    ) -> Answer:
         """One request, one whole answer. Raises _Failure."""
         limits = self._connection.limits
         deadline = time.monotonic() + limits.connect_timeout + limits.read_timeout + BODY_GRACE
         options = self._session.merge_environment_settings(prepared.url, {}, True, None, None)
         _left.any = False
+        _left.not_after = not_after
         try:
             response = self._session.send(
                 prepared,
@@ -434,9 +437,10 @@ class _Bearer(AuthBase):
 
 
 class _Left(threading.local):
-    """Whether any byte of the request in hand was given to the socket."""
+    """Whether any byte of the request in hand was given to the socket, and until when it may be."""
 
     any = False
+    not_after: float | None = None
 
 
 _left = _Left()
@@ -452,6 +456,9 @@ class _PlainConnection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
+        if _left.not_after is not None and time.monotonic() > _left.not_after:
+            # We were stopped on the way: by now somebody else may have found it absent.
+            raise requests.ConnectionError("Too late to send.")
         _left.any = True
         super().send(data)
 

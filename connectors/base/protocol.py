@@ -155,8 +155,11 @@ class Limiter(Protocol):
 class Recorder(Protocol):
     """Is told of every write, just before the socket is used and just after."""
 
-    def before_write(self, request: WireRequest) -> None:
-        """Commit what is about to be sent. Whatever it raises stops the call before it is made."""
+    def before_write(self, request: WireRequest) -> float | None:
+        """Commit what is about to be sent. Whatever it raises stops the call before it is made.
+
+        Answers until when, by `time.monotonic`, it may leave; None: whenever.
+        """
 
     def after_write(self, answer: WireAnswer) -> None:
         """Keep what came back."""

@@ -298,6 +298,12 @@ class StandIn:
         with self.lock:
             self._script.append(_Rule(method, pattern, times, after, fault))
 
+    @property
+    def still_to_come(self) -> int:
+        """How many requests the script would still meet; endless lines of it do not count."""
+        with self.lock:
+            return sum(one.times or 0 for one in self._script)
+
     def clear(self) -> None:
         """Forget the script and the requests seen; what the package holds stays."""
         with self.lock:

@@ -73,8 +73,12 @@ class LaneRecorder:
         self.accepted = False
         self.again = again
 
-    def before_write(self, request: WireRequest) -> None:
-        """Store the request; mark the uploads; only then may the socket be used."""
+    def before_write(self, request: WireRequest) -> float:
+        """Store the request; mark the uploads; only then may the socket be used, and not for long.
+
+        Whoever is stopped on the way past its lease finds somebody else at it, who may have seen
+        the package without it: it must not arrive after all.
+        """
         if self.again and not _is_the_same(request, self.again):
             # Nothing is sent, and what it is about stays unknown.
             raise OutcomeUnknown("It would not leave as it did before.")
@@ -98,10 +102,10 @@ class LaneRecorder:
                 states.move(going, State.SENDING, held=held, same=ours)
         self._exchange_id, self._answer = exchange.pk, None
         killpoints.reach(killpoints.BEFORE_SOCKET)
-        if time.monotonic() - begun > self._held.lease.total_seconds() / 2:
-            # Stopped on the way so long that somebody else may have taken over, and may have found
-            # the package without it. It is unknown by now, and must not arrive after all.
+        not_after = begun + self._held.lease.total_seconds() / 2
+        if time.monotonic() > not_after:
             raise LostLane(f"Too late to send for interface {self._held.interface_id}.")
+        return not_after
 
     def after_write(self, answer: WireAnswer) -> None:
         """Note the answer, or why there is none."""

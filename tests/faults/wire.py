@@ -110,6 +110,17 @@ class Wire:
         with self._lock:
             self._rules.append(_Rule(begins.encode(), times, after, fault))
 
+    @property
+    def still_to_come(self) -> int:
+        """How many requests the script would still meet."""
+        with self._lock:
+            return sum(one.times for one in self._rules)
+
+    def clear(self) -> None:
+        """Forget the script."""
+        with self._lock:
+            self._rules.clear()
+
     def refuse(self) -> None:
         """Listen no more: whoever connects is refused. What is connected stays."""
         self._deaf.set()

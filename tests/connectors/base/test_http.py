@@ -42,6 +42,7 @@ class Diary:
         self.remaining: list[Mapping[str, int]] = []
         self.renewals = 0
         self.refuse: dict[str, Exception] = {}
+        self.not_after: float | None = None
 
     def access_token(self) -> str:
         self._note("token")
@@ -60,9 +61,10 @@ class Diary:
         self._note("left")
         self.remaining.append(remaining)
 
-    def before_write(self, request: WireRequest) -> None:
+    def before_write(self, request: WireRequest) -> float | None:
         self._note("before")
         self.requests.append(request)
+        return self.not_after
 
     def after_write(self, answer: WireAnswer) -> None:
         self._note("after")
@@ -116,6 +118,19 @@ def test_a_refused_connection_wrote_nothing(http_to: Any, diary: Diary) -> None:
         write(http)
     assert not caught.value.congested
     assert diary.answers == [WireAnswer(status=0, body=b"", reason="ConnectionError")]
+
+
+def test_a_write_whose_time_is_over_does_not_leave_any_more(http_to: Any, diary: Diary) -> None:
+    """Its worker was stopped between committing it and using the socket."""
+    with RawServer(answer()) as server:
+        diary.not_after = time.monotonic() - 0.001
+        with pytest.raises(RetryLater, match="Nothing was sent"):
+            write(http_to(server.url))
+        assert not any(server.requests)
+    with RawServer(answer()) as server:
+        diary.not_after = time.monotonic() + 60
+        write(http_to(server.url))
+        assert len(server.requests) == 1
 
 
 def test_an_unknown_host_name_wrote_nothing(http_to: Any, monkeypatch: pytest.MonkeyPatch) -> None:
