@@ -4,6 +4,7 @@ import gzip
 import logging
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
