@@ -226,12 +226,8 @@ class _Interface:
 
     def _may_be_there(self, upload: Upload) -> bool:
         """Whether the upload says, by its state, that it may have arrived."""
-        if upload.state == State.NEEDS_PERSON:
-            return upload.unknown_since is not None
-        # Under a key that the package keeps, what may have arrived is sent again.
-        again = upload.state in {State.QUEUED, State.CLAIMED} and upload.unknown_since is not None
-        kept = bool(upload.interface.package.limits.keys_kept)
-        return upload.state in MAY_BE_THERE or (again and kept)
+        asked_for = upload.state == State.NEEDS_PERSON and upload.unknown_since is not None
+        return upload.state in MAY_BE_THERE or asked_for
 
     def _differences(self, upload: Upload, document: There) -> Iterator[str]:
         """A number or total that differs is told on the upload, or it is a finding."""
