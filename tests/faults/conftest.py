@@ -172,17 +172,41 @@ class Firm:
             **self.told,
         }
 
-    def worker(self, *, kill_at: str = "", stop_at: str = "") -> subprocess.Popen[str]:
-        """A worker process that takes one turn, and is killed or stopped on the way."""
-        environment = {
-            **os.environ,
-            **self.environment,
-            "TEST_DATABASE": self.database,
-            "KILL_AT": kill_at,
-            "STOP_AT": stop_at,
-        }
-        words = ["-m", "tests.faults.worker", str(self.practice.pk), str(self.interface.pk)]
-        return self._start(words, environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    def worker(
+        self, *, clock: timedelta | None = None, log: Any = subprocess.PIPE, **happens: str
+    ) -> subprocess.Popen[str]:
+        """A worker process that takes one turn.
+
+        It is killed or stopped on the way, or finds the disk full: `kill_at`, `stop_at`, `full_at`.
+        Its `clock` is so much ahead; its `log` goes where it is told.
+        """
+        environment = {name.upper(): place for name, place in happens.items()}
+        if clock:
+            environment["CLOCK_AHEAD"] = str(clock.total_seconds())
+        words = ["tests.faults.worker", str(self.practice.pk), str(self.interface.pk)]
+        return self.process(*words, log=log, **environment)
+
+    def clicker(self, *invoices: Invoice, **environment: str) -> subprocess.Popen[str]:
+        """A process in which the invoices are clicked, once a line is written to it."""
+        self.clicked += [one for one in invoices if one not in self.clicked]
+        ids = [self.practice.pk, self.interface.pk, self.user.pk, *(one.pk for one in invoices)]
+        return self.process("tests.faults.clicker", *map(str, ids), **environment)
+
+    def process(
+        self,
+        module: str,
+        *arguments: str,
+        log: Any = subprocess.PIPE,
+        **environment: str,
+    ) -> subprocess.Popen[str]:
+        """A process of that module of the tests, on the tests' database."""
+        return self._start(
+            ["-m", module, *arguments],
+            {**os.environ, **self.environment, "TEST_DATABASE": self.database, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
 
     def celery(self, **told: str) -> subprocess.Popen[str]:
         """A worker process as the server shape runs it, on the tests' database and Redis.
