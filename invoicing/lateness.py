@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, DateTimeField, F, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, DateTimeField, F, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from connectors.base.protocol import ReadsCodes, ReadsPayments
@@ -113,7 +113,9 @@ def _at(
 
 
 def _in_states_of(kind: Kind) -> QuerySet[Upload]:
-    return Upload.objects.filter(state__in=[state for state in KINDS if kind in KINDS[state]])
+    states = (("state", state) for state in KINDS if kind in KINDS[state])
+    # One by one, so that each is found by the index of its own: most uploads have long been sent.
+    return Upload.objects.filter(Q(*states, _connector=Q.OR))
 
 
 def _under_way(kind: Kind, now: datetime) -> QuerySet[Upload]:
@@ -170,9 +172,9 @@ def _untouched(now: datetime) -> QuerySet[Upload]:
 
 def _moment(which: Q) -> Subquery:
     """When the upload's newest move of that sort was made."""
-    moves = UploadEvent.objects.filter(which, upload=OuterRef("pk")).order_by().values("upload")
-    newest = moves.annotate(newest=Max("at")).values("newest")
-    return Subquery(newest, output_field=DateTimeField())
+    # By the index of an upload's own history, which a maximum would not be found by.
+    moves = UploadEvent.objects.filter(which, upload=OuterRef("pk")).order_by("-pk")
+    return Subquery(moves.values("at")[:1], output_field=DateTimeField())
 
 
 def _behind_a_sign_in(interfaces: list[AccountingInterface], now: datetime) -> list[Late]:

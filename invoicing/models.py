@@ -428,6 +428,11 @@ class Upload(PracticeOwned):
                 name="upload_in_flight",
                 condition=Q(state__in=["claimed", "sending", "unknown"]),
             ),
+            models.Index(
+                fields=["interface", "created_at"],
+                name="upload_failed",
+                condition=Q(state__in=["refused", "needs_person"]),
+            ),
             models.Index(fields=["batch", "kind", "id"], name="upload_of_batch"),
         ]
 
