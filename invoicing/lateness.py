@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, DateTimeField, F, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, DateTimeField, Exists, F, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from connectors.base.protocol import ReadsCodes, ReadsPayments
@@ -26,7 +26,7 @@ KINDS: Mapping[str, frozenset[Kind]] = {
     State.QUEUED: frozenset({Kind.NOT_TAKEN, Kind.WAITING, Kind.NO_CONSENT}),
     State.CLAIMED: frozenset({Kind.HELD, Kind.WAITING, Kind.NO_CONSENT}),
     State.SENDING: frozenset({Kind.HELD, Kind.WAITING, Kind.NO_CONSENT}),
-    State.UNKNOWN: frozenset({Kind.NOT_TAKEN, Kind.CHECKING, Kind.NO_CONSENT}),
+    State.UNKNOWN: frozenset({Kind.NOT_TAKEN, Kind.CHECKING, Kind.WAITING, Kind.NO_CONSENT}),
     State.REFUSED: frozenset({Kind.UNTOUCHED}),
     State.NEEDS_PERSON: frozenset({Kind.GIVEN_UP, Kind.UNTOUCHED}),
     # Over: nothing more is to happen, however long it stays.
@@ -78,7 +78,7 @@ def late_at(interfaces: Iterable[AccountingInterface]) -> list[Late]:
         *_at(rows, Kind.CHECKING, _checking(now)),
         *_at(rows, Kind.GIVEN_UP, _given_up()),
         *_at(rows, Kind.UNTOUCHED, _untouched(now)),
-        *_at(connected, Kind.WAITING, _under_way(Kind.WAITING, now)),
+        *_at(connected, Kind.WAITING, _waiting(now)),
         *_behind_a_sign_in(apart, now),
         *(late for one in connected for late in _not_taken(one, now)),
         *(late for one in connected for late in _not_read(one, now)),
@@ -118,6 +118,18 @@ def _in_states_of(kind: Kind) -> QuerySet[Upload]:
     return Upload.objects.filter(Q(*states, _connector=Q.OR))
 
 
+def _waiting(now: datetime) -> QuerySet[Upload]:
+    """Not through for too long; one that is looked up only where that has led it round before."""
+    round_again = UploadEvent.objects.filter(
+        upload=OuterRef("pk"),
+        before=State.UNKNOWN,
+        after__in=[State.QUEUED, State.SENDING],
+        at__gte=OuterRef("late_since"),
+    )
+    under_way = _under_way(Kind.WAITING, now)
+    return under_way.filter(~Q(state=State.UNKNOWN) | Q(Exists(round_again)))
+
+
 def _under_way(kind: Kind, now: datetime) -> QuerySet[Upload]:
     """On their way for too long, whatever tries and look-ups there have been meanwhile."""
     before = now - limit_of(kind)
@@ -137,7 +149,14 @@ def _held(now: datetime) -> QuerySet[Upload]:
 
 
 def _checking(now: datetime) -> QuerySet[Upload]:
-    since = _moment(Q(after=State.UNKNOWN) & ~Q(before=State.UNKNOWN))
+    """Unknown for too long, also where the same call was repeated meanwhile."""
+    events = UploadEvent.objects
+    known = Q(before__in=STARTS) | Q(before=State.UNKNOWN, after=State.QUEUED)
+    last_known = events.filter(known, upload=OuterRef("upload")).order_by("-pk").values("pk")[:1]
+    entered = events.filter(
+        upload=OuterRef("pk"), after=State.UNKNOWN, pk__gte=Subquery(last_known)
+    ).order_by("pk")
+    since = Subquery(entered.values("at")[:1], output_field=DateTimeField())
     checked = _in_states_of(Kind.CHECKING).annotate(
         late_since=Coalesce(since, "unknown_since", "created_at")
     )

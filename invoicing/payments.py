@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db.models import Sum
+from django.db.models.functions import Now
 
 from connectors.base.documents import Changes, DocumentChange, Payment
 from connectors.base.errors import ConnectorError
 from connectors.base.protocol import ReadsPayments
-from interfaces import clock
 from interfaces.connections import open_connector
 from interfaces.models import AccountingInterface, Lane
 from invoicing.models import Invoice, PaymentReceived, Upload, UploadEvent
@@ -96,7 +96,7 @@ def _store(interface: AccountingInterface, changes: Changes) -> ReadBack:
     received = [one for one in changes.payments if one.document_id in ours]
     _keep(interface, received, ours)
     changed = _update(ours, received=received, documents=changes.documents)
-    interface.payments_read_at = clock.now()
+    interface.payments_read_at = Now()  # the database's own clock, as everywhere
     if not wait:
         interface.payments_mark = changes.mark
     interface.save(update_fields=["payments_mark", "payments_read_at"])

@@ -179,6 +179,29 @@ def test_what_is_not_known_is_late_when_all_look_ups_should_be_over(
     assert late(interface) == {Kind.CHECKING: 1}
 
 
+def test_what_goes_round_between_sending_and_looking_has_not_stopped_waiting(
+    interface: AccountingInterface,
+) -> None:
+    """Each time proven absent, each time without an answer: nobody may forget it for that."""
+    soon = ago(-HOUR)
+    upload = make_late(interface, State.UNKNOWN, 25 * HOUR, due=soon)
+    assert late(interface) == {}
+    move(upload, State.UNKNOWN, State.QUEUED, 2 * HOUR)
+    move(upload, State.SENDING, State.UNKNOWN, HOUR)
+    assert late(interface) == {Kind.WAITING: 1}
+
+
+def test_a_repeated_call_does_not_make_it_known(interface: AccountingInterface) -> None:
+    upload = make_late(interface, State.UNKNOWN, 2 * DAY, due=ago(-HOUR))
+    move(upload, State.UNKNOWN, State.SENDING, HOUR)
+    move(upload, State.SENDING, State.UNKNOWN, HOUR)
+    assert late(interface) == {Kind.CHECKING: 1, Kind.WAITING: 1}
+    # Proven absent it was known for a moment.
+    move(upload, State.UNKNOWN, State.QUEUED, HOUR)
+    move(upload, State.SENDING, State.UNKNOWN, HOUR)
+    assert late(interface) == {Kind.WAITING: 1}
+
+
 def test_looking_again_begins_its_own_time(interface: AccountingInterface) -> None:
     upload = make_late(
         interface, State.UNKNOWN, 9 * DAY, due=ago(-HOUR), unknown_since=ago(9 * DAY)
