@@ -80,10 +80,12 @@ class CodeBook:
         self._taxes = {one.code: one for one in taxes}
         account_of = {one.pk: one.code for one in accounts}
         tax_of = {one.pk: one.code for one in taxes}
-        self._rules = {
-            (Scope(rule.scope), rule.subject.casefold()): account_of[rule.account_id]
-            for rule in rules
-        }
+        by_scope: dict[str, dict[str, str]] = {}
+        for rule in rules:
+            codes = by_scope.setdefault(rule.scope, {})
+            codes[rule.subject.casefold()] = account_of[rule.account_id]
+        # In the order they are asked; a scope without a rule is not asked at all.
+        self._rules = [(scope, by_scope[scope]) for scope in Scope if scope in by_scope]
         self._revenue = account_of.get(interface.revenue_account_id or 0, "")
         # Without an account of its own, tax-free revenue goes where revenue goes.
         self._tax_free = account_of.get(interface.tax_free_account_id or 0, "") or self._revenue
@@ -124,9 +126,9 @@ class CodeBook:
         """The first that is set: line, rules in the order of their scopes, interface default."""
         if line.account_code:
             return line.account_code, "line"
-        for scope in Scope:
+        for scope, codes in self._rules:
             subject = line.subject(scope)
-            code = self._rules.get((scope, subject.casefold())) if subject else None
+            code = codes.get(subject.casefold()) if subject else None
             if code:
                 return code, f"{scope.label.lower()} {subject}"
         if line.kind == LineKind.DISBURSEMENT:
