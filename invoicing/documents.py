@@ -6,11 +6,13 @@ missing code of every line is reported at once.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
+
+from django.db.models import Model
 
 from connectors.base.documents import (
     Address,
@@ -91,20 +93,87 @@ def reference_of(invoice: models.Invoice) -> str:
     return ", ".join(part for part in (job, order, claim) if part)
 
 
+class Line(NamedTuple):
+    """What a line of an invoice says, without the weight of a row."""
+
+    invoice_id: int
+    position: int
+    description: str
+    kind: str
+    quantity: Decimal
+    unit_price: Decimal
+    net: Decimal
+    tax: Decimal
+    account_code: str
+    tax_code: str
+    task: str
+    disbursement_type: str
+    job_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    """The lines of some invoices, in order, and the jobs that lines name for themselves."""
+
+    by_invoice: Mapping[int, Sequence[Line]]
+    jobs: Mapping[int, models.Job]
+
+    def of(self, invoice: models.Invoice) -> Sequence[Line]:
+        """Those of one of them."""
+        return self.by_invoice.get(invoice.pk, ())
+
+
+def lines_of(invoices: Iterable[models.Invoice]) -> Lines:
+    """Their lines, read at once."""
+    by_invoice: dict[int, list[Line]] = {}
+    rows = models.InvoiceLine.objects.filter(invoice__in=[one.pk for one in invoices])
+    for row in rows.values_list(*Line._fields):
+        line = Line._make(row)
+        by_invoice.setdefault(line.invoice_id, []).append(line)
+    named = {line.job_id for lines in by_invoice.values() for line in lines if line.job_id}
+    jobs = models.Job.objects.filter(pk__in=named) if named else ()
+    return Lines(by_invoice=by_invoice, jobs={one.pk: one for one in jobs})
+
+
+def attach(rows: Sequence[Model], *names: str) -> None:
+    """Give each row what it names by these foreign keys: a query for each, however many share it.
+
+    A join would build it anew for every row; Django's own prefetch of a foreign key asks for a
+    thousand of them by a thousand comparisons, which is more than SQLite takes.
+    """
+    for name in names:
+        key: Any = rows[0]._meta.get_field(name) if rows else None
+        wanted = {getattr(row, key.attname) for row in rows} - {None}
+        named = key.related_model._base_manager.filter(pk__in=wanted) if wanted else ()
+        found = {one.pk: one for one in named}
+        for row in rows:
+            key.set_cached_value(row, found.get(getattr(row, key.attname)))
+
+
 def invoice_of(
-    invoice: models.Invoice, *, interface: AccountingInterface, book: CodeBook, key: str
+    invoice: models.Invoice,
+    *,
+    interface: AccountingInterface,
+    book: CodeBook,
+    key: str,
+    lines: Lines | None = None,
 ) -> tuple[SalesInvoice, list[Fault]]:
-    """The invoice, or a credit note with every sign turned, and all that is wrong with it."""
+    """The invoice, or a credit note with every sign turned, and all that is wrong with it.
+
+    `lines` are those of many invoices, read at once.
+    """
+    lines = lines or lines_of([invoice])
     sign = -1 if invoice.is_credit_note else 1
     faults: list[Fault] = []
-    lines = []
-    for row in invoice.lines.all():
-        resolved = book.resolve(_facts(row, invoice))
+    built = []
+    for row in lines.of(invoice):
+        job = lines.jobs[row.job_id] if row.job_id else invoice.job
+        resolved = book.resolve(_facts(row, job, invoice))
         faults += [
             Fault(field=one.field, code=one.code, message=one.message, line=row.position)
             for one in resolved.problems
         ]
-        lines.append(
+        built.append(
             InvoiceLine(
                 description=row.description,
                 kind=LineKind(row.kind),
@@ -115,7 +184,7 @@ def invoice_of(
                 account_code=resolved.account_code,
                 tax_code=resolved.tax_code,
                 tax_rate=resolved.tax_rate,
-                job_code=_job_code(row, invoice),
+                job_code=job.code if job else "",
             )
         )
     document = SalesInvoice(
@@ -131,7 +200,7 @@ def invoice_of(
         net=invoice.net * sign,
         tax=invoice.tax * sign,
         total=invoice.total * sign,
-        lines=tuple(lines),
+        lines=tuple(built),
         order_number=invoice.order_number,
         claim_number=invoice.claim_number,
     )
@@ -142,8 +211,7 @@ def invoice_of(
     return CreditNote(**{**vars(document), "credits": credited}), faults
 
 
-def _facts(row: models.InvoiceLine, invoice: models.Invoice) -> LineFacts:
-    job = row.job or invoice.job
+def _facts(row: Line, job: models.Job | None, invoice: models.Invoice) -> LineFacts:
     return LineFacts(
         account_code=row.account_code,
         tax_code=row.tax_code,
@@ -158,11 +226,6 @@ def _facts(row: models.InvoiceLine, invoice: models.Invoice) -> LineFacts:
         net=row.net,
         tax=row.tax,
     )
-
-
-def _job_code(row: models.InvoiceLine, invoice: models.Invoice) -> str:
-    job = row.job or invoice.job
-    return job.code if job else ""
 
 
 def _faults_of(invoice: models.Invoice, *, interface: AccountingInterface) -> list[Fault]:
@@ -195,6 +258,16 @@ def _faults_of(invoice: models.Invoice, *, interface: AccountingInterface) -> li
 # --- Stored form -------------------------------------------------------------------------------
 
 
+# How most of a document is written; what is not here has parts.
+_WRITTEN: Mapping[type, Callable[[Any], Any]] = {
+    str: str,
+    Decimal: str,
+    LineKind: str,
+    TaxBasis: str,
+    date: date.isoformat,
+}
+
+
 def to_json(document: SalesInvoice | Contact | Job) -> dict[str, Any]:
     """The document as plain JSON: decimals and dates as text, exactly."""
     stored: dict[str, Any] = _plain(document)
@@ -202,15 +275,11 @@ def to_json(document: SalesInvoice | Contact | Job) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, date):
-        return value.isoformat()
+    # Spelled out twice, for a click spends a good part of its time here.
+    written: Callable[[type, Callable[[Any], Any]], Callable[[Any], Any]] = _WRITTEN.get
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    return value
+        return [written(type(one), _plain)(one) for one in value]
+    return {name: written(type(part), _plain)(part) for name, part in vars(value).items()}
 
 
 def contact_from_json(stored: Mapping[str, Any]) -> Contact:

@@ -66,11 +66,7 @@ def upload(request: PracticeRequest) -> HttpResponse:
     if batch is None:
         return back(request, "available")
     if outcome.batch:
-        left = {one.invoice_id for one in outcome.left_out}
-        totals = selectors.totals_of_rows(
-            one for one in selectors.chosen(invoice_ids) if one.pk not in left
-        )
-        _tell_batch(request, outcome, totals)
+        _tell_batch(request, outcome, selectors.totals_of_rows(outcome.invoices))
     return to(request, "batch", batch_number=batch.number)
 
 

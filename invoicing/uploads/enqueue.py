@@ -18,11 +18,12 @@ from invoicing.models import (
     Client,
     ContactLink,
     Invoice,
+    InvoiceLine,
     Job,
     JobLink,
     Upload,
-    UploadEvent,
 )
+from invoicing.uploads import adding
 from invoicing.uploads.kinds import sends_jobs, updates_contacts
 from invoicing.uploads.states import DOCUMENTS, LIVE, State
 from offices.models import Practice, User
@@ -53,6 +54,8 @@ class Enqueued:
     queued: int = 0
     refused: int = 0
     left_out: list[LeftOut] = field(default_factory=list)
+    # Those in the batch, whether they could go or not.
+    invoices: Sequence[Invoice] = ()
 
 
 def offered() -> QuerySet[Invoice]:
@@ -79,49 +82,75 @@ def enqueue(*, invoice_ids: Sequence[int], actor: User | None) -> Enqueued:
     Clicking twice is harmless: what is in a batch already is left out, naming that batch.
     """
     invoices = _locked(invoice_ids)
-    left_out = _left_out(invoice_ids, invoices)
+    before = _before(invoices)
+    left_out = _left_out(invoice_ids, invoices, before.batches)
     taken = {one.invoice_id for one in left_out}
     chosen = [invoice for invoice in invoices if invoice.pk not in taken]
     if not chosen:
         return Enqueued(batch=None, left_out=left_out)
     batch = _new_batch(actor)
-    uploads = _uploads_of(chosen, batch=batch)
-    _companions(uploads, batch=batch)
-    Upload.objects.bulk_create(uploads)
-    _remember(uploads, actor=actor)
+    uploads = _uploads_of(chosen, batch=batch, revisions=before.revisions)
     queued = [one for one in uploads if one.state == State.QUEUED]
+    # The contacts and jobs that the documents need go in front of them.
+    companions = contacts_for(queued, batch=batch) + jobs_for(queued, batch=batch)
+    adding.add([*companions, *uploads], actor=actor)
     for interface_id in sorted({one.interface_id for one in queued}):
         lanes.wake(interface_id)
     if not queued:
         Batch.objects.filter(pk=batch.pk).update(finished_at=clock.now())
-    refused = sum(one.state == State.REFUSED for one in uploads)
-    return Enqueued(batch=batch, queued=len(chosen) - refused, refused=refused, left_out=left_out)
+    return Enqueued(
+        batch=batch,
+        queued=len(queued),
+        refused=len(uploads) - len(queued),
+        left_out=left_out,
+        invoices=chosen,
+    )
 
 
 def _locked(invoice_ids: Sequence[int]) -> list[Invoice]:
     """The invoices, held against a second click until this one is answered."""
-    chosen = Invoice.objects.filter(pk__in=invoice_ids)
-    hold(chosen)
-    return list(
-        chosen.order_by(*ORDER)
-        .select_related("office", "invoice_setting__interface", "client", "job", "credits")
-        .prefetch_related("lines__job")
-    )
+    invoices = list(locking(Invoice.objects.filter(pk__in=invoice_ids)))
+    documents.attach(invoices, "office", "invoice_setting", "client", "job", "credits")
+    documents.attach(list({one.invoice_setting for one in invoices}), "interface")
+    return invoices
+
+
+def locking(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    """The invoices, locked by being read: always before their uploads, and in one order."""
+    return invoices.order_by(*ORDER).select_for_update(no_key=True)
 
 
 def hold(invoices: QuerySet[Invoice]) -> None:
-    """Lock invoices until the transaction ends; always before their uploads, and in one order."""
-    list(invoices.order_by(*ORDER).select_for_update(no_key=True).values_list("pk"))
+    """Lock invoices until the transaction ends."""
+    list(locking(invoices).values_list("pk"))
 
 
-def _left_out(invoice_ids: Sequence[int], invoices: Sequence[Invoice]) -> list[LeftOut]:
-    batches = dict(
-        Upload.objects.filter(
-            invoice__in=invoices,
-            kind__in=DOCUMENTS,
-            state__in=LIVE,
-        ).values_list("invoice_id", "batch__number")
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Before:
+    """What is known of earlier uploads of the invoices, by invoice."""
+
+    batches: dict[int, int]
+    revisions: dict[int, int]
+
+
+def _before(invoices: Sequence[Invoice]) -> _Before:
+    """In which batch each is live, and how often it was frozen."""
+    batches: dict[int, int] = {}
+    revisions: dict[int, int] = {}
+    earlier = Upload.objects.filter(invoice__in=[one.pk for one in invoices]).order_by()
+    for invoice_id, kind, state, revision, number in earlier.values_list(
+        "invoice_id", "kind", "state", "revision", "batch__number"
+    ):
+        assert invoice_id is not None  # noqa: S101 - asked for by it
+        revisions[invoice_id] = max(revisions.get(invoice_id, 0), revision)
+        if kind in DOCUMENTS and state in LIVE:
+            batches[invoice_id] = number
+    return _Before(batches=batches, revisions=revisions)
+
+
+def _left_out(
+    invoice_ids: Sequence[int], invoices: Sequence[Invoice], batches: Mapping[int, int]
+) -> list[LeftOut]:
     missing = set(invoice_ids) - {invoice.pk for invoice in invoices}
     left = [
         LeftOut(invoice_id=one, number="", reason="There is no such invoice.")
@@ -170,15 +199,18 @@ def why_not_by_itself(invoice: Invoice, batches: Mapping[int, int]) -> str:
 
 def _new_batch(actor: User | None) -> Batch:
     # The practice's row is the lock that numbers its batches one after the other.
-    Practice.objects.select_for_update(no_key=True).get(pk=current_practice_id())
+    practice = Practice.objects.filter(pk=current_practice_id())
+    practice.select_for_update(no_key=True).values_list("pk").get()
     last = Batch.objects.aggregate(last=Max("number"))["last"] or 0
     return Batch.objects.create(number=last + 1, created_by=actor)
 
 
-def _uploads_of(invoices: Sequence[Invoice], *, batch: Batch) -> list[Upload]:
+def _uploads_of(
+    invoices: Sequence[Invoice], *, batch: Batch, revisions: Mapping[int, int]
+) -> list[Upload]:
     books: dict[int, CodeBook] = {}
     uploads = []
-    revisions = _revisions(invoices)
+    lines = documents.lines_of(invoices)
     now = clock.now()
     for invoice in invoices:
         interface = invoice.invoice_setting.interface
@@ -189,6 +221,7 @@ def _uploads_of(invoices: Sequence[Invoice], *, batch: Batch) -> list[Upload]:
         uploads.append(
             draft(
                 invoice,
+                lines=lines,
                 interface=interface,
                 book=book,
                 upload=Upload(
@@ -196,6 +229,7 @@ def _uploads_of(invoices: Sequence[Invoice], *, batch: Batch) -> list[Upload]:
                     batch=batch,
                     invoice=invoice,
                     due=now,
+                    created_at=now,
                     revision=revisions.get(invoice.pk, 0) + 1,
                 ),
             )
@@ -203,22 +237,20 @@ def _uploads_of(invoices: Sequence[Invoice], *, batch: Batch) -> list[Upload]:
     return uploads
 
 
-def _revisions(invoices: Sequence[Invoice]) -> dict[int | None, int]:
-    return dict(
-        Upload.objects.filter(invoice__in=invoices)
-        .values("invoice_id")
-        .annotate(last=Max("revision"))
-        .values_list("invoice_id", "last")
-    )
-
-
 def draft(
-    invoice: Invoice, *, interface: AccountingInterface, book: CodeBook, upload: Upload
+    invoice: Invoice,
+    *,
+    lines: documents.Lines,
+    interface: AccountingInterface,
+    book: CodeBook,
+    upload: Upload,
 ) -> Upload:
     """Freeze the invoice into the upload: queued when it can go, refused with every reason."""
     kind = Upload.Kind.CREDIT_NOTE if invoice.is_credit_note else Upload.Kind.INVOICE
     key = document_key(interface_id=interface.pk, kind=kind, document_id=invoice.pk)
-    document, faults = documents.invoice_of(invoice, interface=interface, book=book, key=key)
+    document, faults = documents.invoice_of(
+        invoice, lines=lines, interface=interface, book=book, key=key
+    )
     if invoice.is_credit_note and not interface.package.can(PostsCreditNotes):
         label = interface.package.label
         faults.append(
@@ -239,28 +271,21 @@ def _sentence(invoice: Invoice, fault: documents.Fault) -> str:
     return f"{where}{fault.message}"
 
 
-def _companions(uploads: list[Upload], *, batch: Batch) -> None:
-    """Put the contacts and jobs that the queued documents need in front of them."""
-    going = [one for one in uploads if one.state == State.QUEUED]
-    uploads[:0] = contacts_for(going, batch=batch) + jobs_for(going, batch=batch)
-
-
 def contacts_for(uploads: Iterable[Upload], *, batch: Batch) -> list[Upload]:
     """Uploads of the contacts not yet linked and not already on their way.
 
     Where the interface says so, also of linked ones that are not there as Abtrac has them now.
     """
-    wanted: dict[tuple[int, int, str], Upload] = {}
-    now = clock.now()
+    wanted: dict[tuple[int, int, str], tuple[AccountingInterface, Client, str]] = {}
     for one in uploads:
         assert one.invoice is not None  # noqa: S101 - only documents of invoices come here
-        client, interface = one.invoice.client, one.interface
-        name = documents.contact_name(interface, one.invoice)
-        link = documents.link_name(interface, name)
-        wanted.setdefault(
-            (interface.pk, client.pk, link),
-            _contact(client, interface=interface, name=name, link=link, batch=batch, due=now),
+        name = documents.contact_name(one.interface, one.invoice)
+        place = (
+            one.interface_id,
+            one.invoice.client_id,
+            documents.link_name(one.interface, name),
         )
+        wanted.setdefault(place, (one.interface, one.invoice.client, name))
     clients = {client_id for _, client_id, _ in wanted}
     links = {
         (link.interface_id, link.client_id, link.name): link
@@ -271,19 +296,24 @@ def contacts_for(uploads: Iterable[Upload], *, batch: Batch) -> list[Upload]:
             kind=Upload.Kind.CONTACT, state__in=LIVE_COMPANION, client__in=clients
         ).values_list("interface_id", "client_id", "contact_name")
     )
-    return [
-        upload
-        for key, upload in wanted.items()
-        if key not in coming and _is_missing(upload, links.get(key))
-    ]
+    interfaces = {interface.pk: interface for interface, _, _ in wanted.values()}
+    updated = {pk for pk, interface in interfaces.items() if updates_contacts(interface)}
+    now = clock.now()
+    contacts = []
+    for place, (interface, client, name) in wanted.items():
+        link = links.get(place)
+        if place in coming or (link and interface.pk not in updated):
+            continue
+        contact = _contact(
+            client, interface=interface, name=name, link=place[2], batch=batch, due=now
+        )
+        if link is None or _is_outdated(contact, link):
+            contacts.append(contact)
+    return contacts
 
 
-def _is_missing(upload: Upload, link: ContactLink | None) -> bool:
-    """Whether the contact must go; one that is there is then named, to be brought up to date."""
-    if link is None:
-        return True
-    if not updates_contacts(upload.interface):
-        return False
+def _is_outdated(upload: Upload, link: ContactLink) -> bool:
+    """Whether the linked contact is not there as it is now; it is then named, to be updated."""
     contact = documents.contact_from_json(upload.document)
     if documents.fingerprint(contact) == link.written:
         return False
@@ -307,6 +337,7 @@ def _contact(
         interface=interface,
         batch=batch,
         kind=Upload.Kind.CONTACT,
+        created_at=due,
         client=client,
         contact_name=link,
         due=due,
@@ -314,19 +345,14 @@ def _contact(
     )
 
 
-def jobs_for(uploads: Iterable[Upload], *, batch: Batch) -> list[Upload]:
+def jobs_for(uploads: Sequence[Upload], *, batch: Batch) -> list[Upload]:
     """Uploads of the jobs not yet linked, where the interface sends jobs at all."""
-    wanted: dict[tuple[int, int], tuple[AccountingInterface, Job]] = {}
-    for one in uploads:
-        interface = one.interface
-        if not sends_jobs(interface):
-            continue
-        assert one.invoice is not None  # noqa: S101 - only documents of invoices come here
-        for job in [one.invoice.job, *(line.job for line in one.invoice.lines.all())]:
-            if job is not None:
-                wanted.setdefault((interface.pk, job.pk), (interface, job))
-    if not wanted:
+    interfaces = {one.interface_id: one.interface for one in uploads}
+    sending = {pk for pk, interface in interfaces.items() if sends_jobs(interface)}
+    going = [one for one in uploads if one.interface_id in sending]
+    if not going:
         return []
+    wanted = _wanted_jobs(going)
     job_ids = {job_id for _, job_id in wanted}
     known = set(JobLink.objects.filter(job__in=job_ids).values_list("interface_id", "job_id"))
     known |= set(
@@ -334,8 +360,31 @@ def jobs_for(uploads: Iterable[Upload], *, batch: Batch) -> list[Upload]:
             kind=Upload.Kind.JOB, state__in=LIVE_COMPANION, job__in=job_ids
         ).values_list("interface_id", "job_id")
     )
+    missing = [place for place in wanted if place not in known]
+    named = Job.objects.filter(pk__in=[job_id for _, job_id in missing]).select_related("client")
+    jobs = {one.pk: one for one in named}
     now = clock.now()
-    return [_job(*pair, batch=batch, due=now) for key, pair in wanted.items() if key not in known]
+    return [
+        _job(interfaces[interface_id], jobs[job_id], batch=batch, due=now)
+        for interface_id, job_id in missing
+    ]
+
+
+def _wanted_jobs(uploads: Sequence[Upload]) -> dict[tuple[int, int], None]:
+    """(interface, job) of each job that the invoices and their lines name, once and in order."""
+    of_lines: dict[int, list[int]] = {}
+    lines = InvoiceLine.objects.filter(
+        invoice__in=[one.invoice_id for one in uploads], job__isnull=False
+    )
+    for invoice_id, job_id in lines.values_list("invoice_id", "job_id"):
+        of_lines.setdefault(invoice_id, []).append(job_id)
+    wanted: dict[tuple[int, int], None] = {}
+    for one in uploads:
+        assert one.invoice is not None  # noqa: S101 - only documents of invoices come here
+        own = [one.invoice.job_id] if one.invoice.job_id else []
+        for job_id in [*own, *of_lines.get(one.invoice.pk, [])]:
+            wanted[(one.interface_id, job_id)] = None
+    return wanted
 
 
 def _job(interface: AccountingInterface, job: Job, *, batch: Batch, due: datetime) -> Upload:
@@ -345,14 +394,8 @@ def _job(interface: AccountingInterface, job: Job, *, batch: Batch, due: datetim
         interface=interface,
         batch=batch,
         kind=Upload.Kind.JOB,
+        created_at=due,
         job=job,
         due=due,
         document=documents.to_json(documents.job_of(job, contact=contact, key=key)),
-    )
-
-
-def _remember(uploads: Sequence[Upload], *, actor: User | None) -> None:
-    UploadEvent.objects.bulk_create(
-        UploadEvent(upload=one, after=one.state, reason=one.reason[:500], actor=actor)
-        for one in uploads
     )

@@ -138,6 +138,7 @@ def _left_out(upload: Upload, reason: str) -> LeftOut:
 def _freeze_anew(uploads: Sequence[Upload], *, actor: User | None) -> list[Upload]:
     """Check and freeze again; those our own checks refuse once more are answered."""
     books: dict[int, CodeBook] = {}
+    lines = documents.lines_of(one.invoice for one in uploads if one.invoice)
     passed: list[Upload] = []
     refused: list[Upload] = []
     now = clock.now()
@@ -148,7 +149,13 @@ def _freeze_anew(uploads: Sequence[Upload], *, actor: User | None) -> list[Uploa
         if interface.pk not in books:
             books[interface.pk] = CodeBook.load(interface)
         before = one.state
-        draft(one.invoice, interface=interface, book=books[interface.pk], upload=one)
+        draft(
+            one.invoice,
+            lines=lines,
+            interface=interface,
+            book=books[interface.pk],
+            upload=one,
+        )
         (passed if one.state == State.QUEUED else refused).append(one)
         one.state = before
         one.interface = interface
