@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from itertools import count
 
 from django.conf import settings
+from django.utils import timezone
 
 from connectors import registry
+from connectors.base.documents import LineKind, TaxBasis
 from connectors.xero.standin import CallLimits, XeroStandIn
 from interfaces.models import AccountingInterface, Lane
-from invoicing.models import Client, Job, Upload
+from invoicing.models import Client, Invoice, InvoiceLine, Job, Upload
 from invoicing.uploads import enqueue, lane
 from offices.models import Office, Practice, User
 from offices.tenancy import acting_for
@@ -38,19 +41,61 @@ class Firm:
 
     def upload(self, invoices: int, *, clients: int = 1, jobs: int = 0) -> None:
         """Queue that many new invoices, spread over so many of the clients and jobs."""
-        chosen, of_jobs = self.clients[:clients], self.jobs[:jobs]
+        ids = self.commit(invoices, clients=clients, jobs=jobs)
         with acting_for(self.practice.pk):
-            ids = []
-            for at in range(invoices):
-                job = of_jobs[at % jobs] if jobs else None
-                client = job.client if job else chosen[at % clients]
-                made = factories.make_invoice(
-                    self.office, client, job=job, number=f"B-{next(_numbers):06}"
-                )
-                ids.append(made.pk)
             answer = enqueue(invoice_ids=ids, actor=self.user)
-            if answer.queued != invoices:
-                raise RuntimeError(f"Only {answer.queued} of {invoices} could be queued.")
+        if answer.queued != invoices:
+            raise RuntimeError(f"Only {answer.queued} of {invoices} could be queued.")
+
+    def commit(
+        self, invoices: int, *, clients: int = 1, jobs: int = 0, lines: int = 1
+    ) -> list[int]:
+        """The ids of that many new invoices of 1,150.00, ready to be uploaded."""
+        with acting_for(self.practice.pk):
+            made = Invoice.objects.bulk_create(
+                self._invoice(
+                    self.clients[at % clients], job=self.jobs[at % jobs] if jobs else None
+                )
+                for at in range(invoices)
+            )
+            InvoiceLine.objects.bulk_create(
+                InvoiceLine(
+                    invoice=invoice,
+                    position=position,
+                    description="Concept design",
+                    kind=LineKind.TIME,
+                    quantity=Decimal(1),
+                    unit_price=Decimal(1000) / lines,
+                    net=Decimal(1000) / lines,
+                    tax=Decimal(150) / lines,
+                )
+                for invoice in made
+                for position in range(1, lines + 1)
+            )
+        return [invoice.pk for invoice in made]
+
+    def _invoice(self, client: Client, *, job: Job | None) -> Invoice:
+        number, today = next(_numbers), timezone.localdate()
+        client = job.client if job else client
+        return Invoice(
+            office=self.office,
+            invoice_setting=self.office.invoicing.invoice_setting,
+            client=client,
+            job=job,
+            abtrac_id=f"B{number}",
+            number=f"B-{number:06}",
+            name_on_invoice=client.name,
+            recipient=client.name,
+            issued=today,
+            due=today + timedelta(days=30),
+            tax_basis=TaxBasis.EXCLUSIVE,
+            currency="NZD",
+            net=Decimal(1000),
+            tax=Decimal(150),
+            total=Decimal(1150),
+            status=Invoice.Status.COMMITTED,
+            committed_at=timezone.now(),
+        )
 
     def work(self) -> None:
         """Turns of the lane until nothing is due."""
