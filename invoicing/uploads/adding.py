@@ -11,7 +11,6 @@ from typing import Any
 from django.db import connection
 from django.db.models import CharField, JSONField, TextField
 
-from interfaces import clock
 from invoicing.models import Upload, UploadEvent
 from offices.models import User
 from offices.tenancy import current_practice_id
@@ -20,7 +19,7 @@ TEXT = (CharField, TextField)
 
 
 def add(uploads: Sequence[Upload], *, actor: User | None) -> None:
-    """Insert the uploads of a new batch in their order. The rows in hand do not learn their ids."""
+    """Insert all uploads of a new batch, in order. The rows in hand do not learn their ids."""
     if not uploads:
         return
     for one in uploads:
@@ -41,18 +40,23 @@ def add(uploads: Sequence[Upload], *, actor: User | None) -> None:
                 json.dumps(rows, default=str),
             ],
         )
-    _begin_history(first.batch_id, actor=actor)
+    _begin_history(first, actor=actor)
 
 
-def _begin_history(batch_id: int, *, actor: User | None) -> None:
-    at = UploadEvent._meta.get_field("at").get_db_prep_save(clock.now(), connection)
+def _begin_history(first: Upload, *, actor: User | None) -> None:
+    moment: Any = UploadEvent._meta.get_field("at")
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {_table(UploadEvent)}"  # noqa: S608 - names of our own tables
             " (practice_id, upload_id, at, before, after, reason, actor_id)"
             " SELECT practice_id, id, %s, '', state, substr(reason, 1, 500), %s"
             f" FROM {_table(Upload)} WHERE practice_id = %s AND batch_id = %s ORDER BY id",
-            [at, actor.pk if actor else None, current_practice_id(), batch_id],
+            [
+                moment.get_db_prep_save(first.created_at, connection),
+                actor.pk if actor else None,
+                current_practice_id(),
+                first.batch_id,
+            ],
         )
 
 

@@ -89,15 +89,16 @@ def enqueue(*, invoice_ids: Sequence[int], actor: User | None) -> Enqueued:
     if not chosen:
         return Enqueued(batch=None, left_out=left_out)
     batch = _new_batch(actor)
-    uploads = _uploads_of(chosen, batch=batch, revisions=before.revisions)
+    now = clock.now()
+    uploads = _uploads_of(chosen, batch=batch, revisions=before.revisions, now=now)
     queued = [one for one in uploads if one.state == State.QUEUED]
     # The contacts and jobs that the documents need go in front of them.
-    companions = contacts_for(queued, batch=batch) + jobs_for(queued, batch=batch)
+    companions = contacts_for(queued, batch=batch, now=now) + jobs_for(queued, batch=batch, now=now)
     adding.add([*companions, *uploads], actor=actor)
     for interface_id in sorted({one.interface_id for one in queued}):
         lanes.wake(interface_id)
     if not queued:
-        Batch.objects.filter(pk=batch.pk).update(finished_at=clock.now())
+        Batch.objects.filter(pk=batch.pk).update(finished_at=now)
     return Enqueued(
         batch=batch,
         queued=len(queued),
@@ -206,12 +207,11 @@ def _new_batch(actor: User | None) -> Batch:
 
 
 def _uploads_of(
-    invoices: Sequence[Invoice], *, batch: Batch, revisions: Mapping[int, int]
+    invoices: Sequence[Invoice], *, batch: Batch, revisions: Mapping[int, int], now: datetime
 ) -> list[Upload]:
     books: dict[int, CodeBook] = {}
     uploads = []
     lines = documents.lines_of(invoices)
-    now = clock.now()
     for invoice in invoices:
         interface = invoice.invoice_setting.interface
         assert interface is not None  # noqa: S101 - those without one were left out
@@ -271,7 +271,9 @@ def _sentence(invoice: Invoice, fault: documents.Fault) -> str:
     return f"{where}{fault.message}"
 
 
-def contacts_for(uploads: Iterable[Upload], *, batch: Batch) -> list[Upload]:
+def contacts_for(
+    uploads: Iterable[Upload], *, batch: Batch, now: datetime | None = None
+) -> list[Upload]:
     """Uploads of the contacts not yet linked and not already on their way.
 
     Where the interface says so, also of linked ones that are not there as Abtrac has them now.
@@ -298,14 +300,14 @@ def contacts_for(uploads: Iterable[Upload], *, batch: Batch) -> list[Upload]:
     )
     interfaces = {interface.pk: interface for interface, _, _ in wanted.values()}
     updated = {pk for pk, interface in interfaces.items() if updates_contacts(interface)}
-    now = clock.now()
+    due = now or clock.now()
     contacts = []
     for place, (interface, client, name) in wanted.items():
         link = links.get(place)
         if place in coming or (link and interface.pk not in updated):
             continue
         contact = _contact(
-            client, interface=interface, name=name, link=place[2], batch=batch, due=now
+            client, interface=interface, name=name, link=place[2], batch=batch, due=due
         )
         if link is None or _is_outdated(contact, link):
             contacts.append(contact)
@@ -345,7 +347,9 @@ def _contact(
     )
 
 
-def jobs_for(uploads: Sequence[Upload], *, batch: Batch) -> list[Upload]:
+def jobs_for(
+    uploads: Sequence[Upload], *, batch: Batch, now: datetime | None = None
+) -> list[Upload]:
     """Uploads of the jobs not yet linked, where the interface sends jobs at all."""
     interfaces = {one.interface_id: one.interface for one in uploads}
     sending = {pk for pk, interface in interfaces.items() if sends_jobs(interface)}
@@ -363,9 +367,9 @@ def jobs_for(uploads: Sequence[Upload], *, batch: Batch) -> list[Upload]:
     missing = [place for place in wanted if place not in known]
     named = Job.objects.filter(pk__in=[job_id for _, job_id in missing]).select_related("client")
     jobs = {one.pk: one for one in named}
-    now = clock.now()
+    due = now or clock.now()
     return [
-        _job(interfaces[interface_id], jobs[job_id], batch=batch, due=now)
+        _job(interfaces[interface_id], jobs[job_id], batch=batch, due=due)
         for interface_id, job_id in missing
     ]
 
