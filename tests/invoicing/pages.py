@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from offices.models import Practice, User
 
 # What a transaction itself says to the database is no query of a page.
-_BOOKKEEPING = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT", "SELECT SET_CONFIG")
+BOOKKEEPING = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT", "SELECT SET_CONFIG")
 
 
 def client_of(user: User) -> Client:
@@ -48,5 +48,5 @@ def counted_queries() -> Iterator[list[str]]:
     found += [
         one["sql"]
         for one in captured.captured_queries
-        if not one["sql"].upper().startswith(_BOOKKEEPING)
+        if not one["sql"].upper().startswith(BOOKKEEPING)
     ]
