@@ -22,7 +22,7 @@ def main() -> None:
     practice, interface, user, *invoices = (int(one) for one in sys.argv[1:])
     actor = User.objects.get(pk=user)
     if os.environ.get("DIE_IN_WRITE"):
-        lanes.wake = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+        lanes.wake = lambda interface_id: os.kill(os.getpid(), signal.SIGKILL)
     print("ready", flush=True)
     sys.stdin.readline()
     for invoice in invoices:

@@ -1,5 +1,8 @@
 """Row 27: what is changed after an invoice was queued does not change what is sent."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from connectors.base.standin import Answer
@@ -18,7 +21,7 @@ def test_what_was_checked_at_the_click_is_sent_whatever_changes_afterwards(any_f
     frozen = any_firm.of(invoice).document
     with acting_for(any_firm.practice.pk):
         Client.objects.update(name="Renamed Trust", email="new@client.example")
-        other = AccountCode.objects.exclude(pk=any_firm.interface.revenue_account_id).first()
+        other = AccountCode.objects.exclude(code=frozen["lines"][0]["account_code"]).first()
         AccountingInterface.objects.update(revenue_account=other)
         # As no way of the product lets anybody do to what is committed.
         Invoice.objects.filter(pk=invoice.pk).update(
@@ -55,12 +58,13 @@ def test_what_was_refused_is_corrected_and_sent_as_a_revision_of_its_own(any_fir
     any_firm.work(turns=2)
     invoice = any_firm.invoice(number="A-1")
     any_firm.upload(invoice)
-    refusal = {
-        "xero": (400, {"ErrorNumber": 10, "Type": "ValidationException", "Message": "No."}),
-        "keeper": (400, {"code": "no", "message": "No."}),
-        "plain": (400, {"errors": [{"field": "memo", "code": "no", "message": "No."}]}),
-    }[any_firm.interface.package_key]
-    any_firm.standin.script("POST" if any_firm.invented else "PUT", fault=Answer(*refusal))
+    said: dict[str, Mapping[str, Any]] = {
+        "xero": {"ErrorNumber": 10, "Type": "ValidationException", "Message": "No."},
+        "keeper": {"code": "no", "message": "No."},
+        "plain": {"errors": [{"field": "memo", "code": "no", "message": "No."}]},
+    }
+    refusal = Answer(400, said[any_firm.interface.package_key])
+    any_firm.standin.script("POST" if any_firm.invented else "PUT", fault=refusal)
     any_firm.work()
     assert any_firm.of(invoice).state == "refused"
     with acting_for(any_firm.practice.pk):
