@@ -1,12 +1,17 @@
 """Servers that belong to one test alone, to be stopped and started by it."""
 
+import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg2  # type: ignore[import-untyped]
 import redis
 
 # Only ends a broken test.
@@ -73,3 +78,83 @@ class OwnRedis:
                 return bool(asked.ping())
         except redis.RedisError:
             return False
+
+
+class OwnPostgres:
+    """A PostgreSQL server that keeps what it committed, whatever is done to it."""
+
+    def __init__(self) -> None:
+        # Not among the tests' own folders, which are closed to other accounts.
+        self._folder = folder = Path(tempfile.mkdtemp())
+        self._data = folder / "pg"
+        self.port = free_port()
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+        self._programs = found[-1] if found else Path(str(shutil.which("pg_ctl"))).parent
+        self._as: list[str] = []
+        if os.getuid() == 0:  # as whom it refuses to run
+            shutil.chown(folder, "postgres", "postgres")
+            self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
+        run = [*self._as, str(self._programs / "initdb"), "-D", str(self._data)]
+        subprocess.run(
+            [*run, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=folder,
+        )
+
+    def url(self, database: str, user: str = "link") -> str:
+        """Where the database is."""
+        return f"postgres://{user}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start it, unless it runs; whatever it had committed is there."""
+        if (self._data / "postmaster.pid").exists():
+            return
+        # A worker that waits for a lock notices a deadlock; the other party never does.
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+        options += " -c deadlock_timeout=5s -c log_min_messages=fatal"
+        self._ctl("start", "-o", options, "-l", str(self._folder / "pg.log"))
+
+    def stop(self) -> None:
+        """End it at once, as when its host goes down."""
+        if (self._data / "postmaster.pid").exists():
+            self._ctl("stop", "-m", "immediate")
+
+    def remove(self) -> None:
+        """Stop it and forget all it held."""
+        self.stop()
+        shutil.rmtree(self._folder)
+
+    def restart(self) -> None:
+        """Down and up again."""
+        self.stop()
+        self.start()
+
+    def as_superuser(self, database: str = "postgres") -> Any:
+        """A connection of the server's owner; each statement is by itself unless told otherwise."""
+        made = psycopg2.connect(self.url(database, user="postgres"))
+        made.autocommit = True
+        return made
+
+    @contextmanager
+    def statements(self) -> Iterator[Callable[..., Any]]:
+        """Run statements as the server's owner; each answers its first value, if it has one."""
+        session = self.as_superuser()
+        try:
+            with session.cursor() as cursor:
+
+                def run(statement: str, *values: Any) -> Any:
+                    cursor.execute(statement, values)
+                    return cursor.fetchone()[0] if cursor.description else None
+
+                yield run
+        finally:
+            session.close()
+
+    def _ctl(self, *words: str) -> None:
+        subprocess.run(
+            [*self._as, str(self._programs / "pg_ctl"), "-D", str(self._data), "-w", *words],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=self._folder,
+        )
