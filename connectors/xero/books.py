@@ -87,9 +87,10 @@ class Books:
             found: dict[str, Mapping[str, Any]] = {}
             for page in range(1, most + 1):
                 answer = self.http.read(path, headers=headers, page=page, pageSize=size, **params)
-                answer = answer if isinstance(answer, dict) else {}
+                if answer is None and since:
+                    answer = {plural: []}  # not modified
+                here = _all_of(answer, plural, id_name)
                 server_time = server_time or text(answer, "DateTimeUTC")
-                here = records(answer.get(plural))
                 found |= {remote_id(one, id_name): one for one in here}
                 paging = answer.get("pagination") or {}
                 last = paging.get("pageCount", page + 1 if here else page)
@@ -109,6 +110,19 @@ class Books:
         if listing is None:
             raise Rejected(f"{LABEL} lists more {plural.lower()} than can be read.")
         return listing
+
+
+def _all_of(answer: Any, plural: str, id_name: str) -> list[Mapping[str, Any]]:
+    """The records of a page. Raises RetryLater where it is no list of records that have ids.
+
+    What is not seen for that would be taken for absent, and sent again.
+    """
+    listed = answer.get(plural) if isinstance(answer, dict) else None
+    here = records(listed)
+    named = [one for one in here if remote_id(one, id_name)]
+    if not isinstance(listed, list) or len(named) < len(listed):
+        raise RetryLater(f"{LABEL} gave an answer that cannot be read.")
+    return here
 
 
 def some_of(names: Iterable[str]) -> Iterator[list[str]]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -262,9 +263,18 @@ def test_a_bill_with_our_number_is_somebody_elses_matter(
 def test_a_number_is_found_whatever_its_case(xero: Rehearsal, organisation: Organisation) -> None:
     organisation.add_invoice("abt-1001", "Somebody Ltd")
     invoice = ready(xero)
-    listed = [{"InvoiceNumber": "abt-1001", "Status": "DRAFT", "Type": "ACCREC"}]
+    theirs = {"InvoiceNumber": "abt-1001", "Status": "DRAFT", "Type": "ACCREC"}
+    listed = [theirs | {"InvoiceID": str(uuid4())}]
     xero.standin.script("GET", INVOICES, fault=Answer(200, {"Invoices": listed}))
     assert isinstance(xero.connect().find_invoices([invoice])[invoice.key], Conflict)
+
+
+@pytest.mark.parametrize("listed", [None, "none", [None], [{"InvoiceNumber": "ABT-1001"}]])
+def test_a_list_that_cannot_be_read_proves_nothing_absent(xero: Rehearsal, listed: Any) -> None:
+    invoice = ready(xero)
+    xero.standin.script("GET", INVOICES, fault=Answer(200, {"Invoices": listed}))
+    with pytest.raises(RetryLater, match="cannot be read"):
+        xero.connect().find_invoices([invoice])
 
 
 def test_a_voided_number_is_not_used_again(xero: Rehearsal, organisation: Organisation) -> None:
