@@ -107,6 +107,21 @@ def text(record: Record, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def id_of(record: Record) -> str:
+    """The id of the record, empty where it has none or one of nothing but zeros."""
+    value = text(record, "id")
+    return value if value.strip("0-") else ""
+
+
+def listed(answer: Any, *, label: str) -> list[Record]:
+    """What a look-up found. Raises RetryLater where it cannot be read, or has no id."""
+    found = answer.get("items") if isinstance(answer, dict) else None
+    there = records(answer, "items")
+    if not isinstance(found, list) or len(there) < len(found) or not all(map(id_of, there)):
+        raise RetryLater(f"{label} gave an answer that cannot be read.")
+    return there
+
+
 def money(value: Any) -> Decimal | None:
     """An amount written as a text; None where there is none."""
     try:
@@ -182,7 +197,7 @@ def posted(key: Key, record: Record, *, name: str) -> Posted:
     """The record as proof that it is there."""
     return Posted(
         key=key,
-        remote_id=text(record, "id"),
+        remote_id=id_of(record),
         number=text(record, name),
         total=money(record.get("total")),
     )

@@ -89,9 +89,7 @@ class Keeper:
         for start in range(0, len(values), MOST_ASKED):
             some = [(name, value) for value in values[start : start + MOST_ASKED]]
             answer = self._http.read(f"{path}?{urlencode(some, quote_via=quote)}")
-            if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
-                raise RetryLater(f"{LABEL} gave an answer that cannot be read.")
-            listed += words.records(answer, "items")
+            listed += words.listed(answer, label=LABEL)
         return listed
 
     def _post(
@@ -130,7 +128,7 @@ def _outcome(thing: Any, body: Mapping[str, Any], result: Record, known_by: str)
     if text(result, "status") == "error":
         return words.refused(result, thing, label=LABEL)
     is_it = text(result, "status") == "ok" and text(result, known_by) == body[known_by]
-    if not is_it or not text(result, "id"):
+    if not is_it or not words.id_of(result):
         raise OutcomeUnknown(f"{LABEL} gave no id for {body[known_by]}.")
     return words.posted(thing.key, result, name=known_by)
 

@@ -86,10 +86,7 @@ class Plain:
         return [self._post("/credit-note", one, _document) for one in notes]
 
     def _listed(self, path: str, **which: Any) -> list[Record]:
-        answer = self._http.read(path, **which)
-        if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
-            raise RetryLater(f"{LABEL} gave an answer that cannot be read.")
-        return words.records(answer, "items")
+        return words.listed(self._http.read(path, **which), label=LABEL)
 
     def _post(self, path: str, thing: Any, body_of: Any) -> Outcome:
         try:
@@ -100,7 +97,7 @@ class Plain:
         except Rejected as error:
             return error
         record = answer if isinstance(answer, dict) else {}
-        if not text(record, "id"):
+        if not words.id_of(record):
             raise OutcomeUnknown(f"{LABEL} gave no id for {thing.key}.")
         return words.posted(thing.key, record, name="number")
 
