@@ -4,6 +4,7 @@ After each test the checker compares what was clicked, our rows and what the sta
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings as product
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from connectors.base.standin import StandIn
@@ -113,6 +115,11 @@ class Firm:
             client = fields.pop("client", self.client)
             return make_invoice(self.office, client, **fields)
 
+    def client_named(self, name: str) -> Client:
+        """Another client of the practice."""
+        with acting_for(self.practice.pk):
+            return make_client(name)
+
     def upload(self, *invoices: Invoice) -> None:
         """Press Upload to accounts."""
         self.clicked += [one for one in invoices if one not in self.clicked]
@@ -155,6 +162,20 @@ class Firm:
         rows.update(due=past, hold_until=None, open_until=None)
         if all(one.poll() is not None for one in self.workers):
             rows.filter(lease_until__isnull=False).update(lease_until=past)
+
+    def pass_time(self, time: timedelta) -> None:
+        """Let so much time pass: whatever waits for a time comes so much nearer."""
+        with acting_for(self.practice.pk):
+            uploads = Upload.objects.filter(interface=self.interface)
+            for name in ("due", "unknown_since", "waiting_since"):
+                uploads.update(**{name: F(name) - time})
+        rows = Lane.objects.filter(interface=self.interface)
+        for name in ("due", "hold_until", "open_until"):
+            rows.update(**{name: F(name) - time})
+
+    def turn(self) -> None:
+        """A turn in this process, now."""
+        lane.drain(practice_id=self.practice.pk, interface_id=self.interface.pk)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -269,6 +290,35 @@ class Firm:
     def invented(self) -> bool:
         """Whether the package is one for tests only; those are written to by POST."""
         return not isinstance(self.standin, XeroStandIn)
+
+    @property
+    def call(self) -> tuple[str, str]:
+        """The call that creates invoices there: its method and its path."""
+        calls = {
+            "xero": ("PUT", "/api.xro/2.0/Invoices"),
+            "keeper": ("POST", "/v1/invoices"),
+            "plain": ("POST", "/v1/invoice"),
+        }
+        return calls[self.interface.package_key]
+
+    def script(self, fault: Any, **rest: Any) -> None:
+        """Give the next call that creates invoices the fault."""
+        method, path = self.call
+        self.standin.script(method, re.escape(path), fault=fault, **rest)
+
+    def created_by(self) -> int:
+        """How many calls have created invoices, but for those sent earlier."""
+        earlier = {one.number for one in self.earlier}
+        if self.invented:
+            made = [one for one in self.standin.created if one.kind == "invoice"]
+            return len({one.request for one in made if one.number not in earlier})
+        method, path = self.call
+        return sum(one.took_effect for one in self.standin.seen(method, re.escape(path)))
+
+    def interface_state(self) -> str:
+        """The state of the interface now."""
+        with acting_for(self.practice.pk):
+            return str(AccountingInterface.objects.get(pk=self.interface.pk).state)
 
     @property
     def xero(self) -> XeroStandIn:
@@ -390,6 +440,18 @@ def any_firm(request: pytest.FixtureRequest) -> Firm:
     """The practice, connected to each package in turn."""
     made: Firm = request.getfixturevalue(request.param)
     return made
+
+
+@pytest.fixture
+def known(any_firm: Firm) -> Firm:
+    """The firm at each package, its client known there: what follows is the invoice's."""
+    first = any_firm.invoice()
+    any_firm.upload(first)
+    any_firm.work(turns=2)
+    any_firm.check(first)
+    any_firm.earlier.append(first)
+    any_firm.standin.clear()
+    return any_firm
 
 
 def connect(practice: Practice, standin: Any, user: User, name: str = "") -> Firm:
