@@ -15,7 +15,6 @@ from interfaces import limits
 from interfaces.connections import regain
 from interfaces.credentials import StoredTokens, store_tokens
 from interfaces.models import AccountingInterface, Credential
-from invoicing.uploads import lane
 from offices.tenancy import acting_for
 from tests.faults.conftest import Firm
 
@@ -161,28 +160,6 @@ def test_of_a_batch_of_fifty_one_invalid_one_taken_and_forty_eight_good(
     assert sorted(known.numbers_there()) == sorted(
         one.number for one in [*known.earlier, *invoices] if one.number != "B-31"
     )
-
-
-def test_the_day_limit_moves_everything_and_nothing_calls_before_then(
-    known: Firm, xero: XeroStandIn
-) -> None:
-    """Row 12."""
-    invoices = [known.invoice() for _ in range(2)]
-    known.upload(*invoices)
-    limit = Answer(429, "", {"X-Rate-Limit-Problem": "day", "Retry-After": "32400"})
-    xero.script(method="PUT", path=INVOICES, fault=limit)
-    known.work()
-    now = datetime.now(UTC)
-    for invoice in invoices:
-        upload = known.of(invoice)
-        assert upload.state == "queued"
-        assert upload.due is not None
-        assert upload.due - now > timedelta(hours=8)
-    before = len(xero.requests)
-    lane.drain(practice_id=known.practice.pk, interface_id=known.interface.pk)
-    assert len(xero.requests) == before
-    known.work()
-    known.check(*invoices)
 
 
 def test_a_token_that_ends_on_the_way_is_renewed_and_the_write_made_once(
