@@ -80,25 +80,6 @@ def test_a_redis_that_goes_away_while_a_write_is_answered_changes_nothing(
     assert writes(xero) == 1
 
 
-def test_created_only_after_the_first_look_is_still_one_copy(
-    known: Firm, xero: XeroStandIn, settings: Any
-) -> None:
-    """Row 9: the settle delay holds the second send back until Xero has surely finished."""
-    settings.PACKAGE_APPS["xero"]["read_timeout"] = 0.3
-    settings.UPLOAD_SETTLE_SECONDS = 3600.0
-    invoice, go_on = known.invoice(), threading.Event()
-    known.upload(invoice)
-    xero.script(method="PUT", path=INVOICES, fault=Hold(go_on))
-    known.work(turns=2)
-    assert known.of(invoice).state == "unknown"
-    go_on.set()
-    while invoice.number not in known.numbers_there():
-        pass
-    known.work(turns=1)
-    known.check(invoice)
-    assert writes(xero) == 1
-
-
 @pytest.mark.parametrize(
     "fault",
     [
