@@ -9,7 +9,7 @@ import redis
 from django.db import connection
 
 from connectors.base.errors import NeedsReconnect
-from connectors.base.standin import Answer, Drop, Hold, Truncate
+from connectors.base.standin import Drop, Hold
 from connectors.xero.standin import XeroStandIn
 from interfaces import limits
 from interfaces.connections import regain
@@ -78,40 +78,6 @@ def test_a_redis_that_goes_away_while_a_write_is_answered_changes_nothing(
     known.check(invoice)
     assert known.moves(known.of(invoice)) == ["queued", "claimed", "sending", "sent"]
     assert writes(xero) == 1
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Drop(after_effect=True),
-        Drop(after_effect=False),
-        Truncate(),
-        Answer(500, {"Title": "An error occurred"}, after_effect=True),
-        Answer(500, "<html>", {"Content-Type": "text/html"}),
-        Answer(502, after_effect=True),
-        Answer(504),
-        Answer(200, "<html>ok", {"Content-Type": "text/html"}, after_effect=True),
-        Answer(200, "", after_effect=True),
-        Answer(200, {"Invoices": []}, after_effect=True),
-        Answer(
-            200,
-            {"Invoices": [{"InvoiceID": "00000000-0000-0000-0000-000000000000"}]},
-            after_effect=True,
-        ),
-    ],
-    ids=lambda fault: " ".join(str(part) for part in vars(fault).values()) or "truncated",
-)
-def test_after_any_answer_that_is_none_one_copy_is_there(
-    known: Firm, xero: XeroStandIn, fault: Any
-) -> None:
-    """Rows 10, 11 and 14."""
-    invoices = [known.invoice() for _ in range(2)]
-    known.upload(*invoices)
-    xero.script(method="PUT", path=INVOICES, fault=fault)
-    known.work()
-    assert not {known.of(one).state for one in invoices} & {"sent", "refused"}
-    known.work(turns=3)
-    known.check(*invoices)
 
 
 def test_of_a_batch_of_fifty_one_invalid_one_taken_and_forty_eight_good(
