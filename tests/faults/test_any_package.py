@@ -12,18 +12,6 @@ from tests.faults.conftest import PATIENCE, Firm, at_it, wait_for
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def known(any_firm: Firm) -> Firm:
-    """The firm with its client known in the package."""
-    first = any_firm.invoice()
-    any_firm.upload(first)
-    any_firm.work(turns=2)
-    any_firm.check(first)
-    any_firm.earlier.append(first)
-    any_firm.standin.clear()
-    return any_firm
-
-
 def test_invoices_and_credit_notes_arrive_once(known: Firm) -> None:
     invoice, credit = known.invoice(), known.invoice(nets=("-250.00",))
     known.upload(invoice, credit)

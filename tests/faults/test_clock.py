@@ -27,17 +27,6 @@ HOUR = timedelta(hours=1)
 BACK, FORWARD = datetime(2027, 4, 3, 14, tzinfo=UTC), datetime(2027, 9, 25, 14, tzinfo=UTC)
 
 
-@pytest.fixture
-def known(any_firm: Firm) -> Firm:
-    """The firm with its client known in the package."""
-    first = any_firm.invoice()
-    any_firm.upload(first)
-    any_firm.work(turns=2)
-    any_firm.earlier.append(first)
-    any_firm.standin.clear()
-    return any_firm
-
-
 def stopped(pid: int) -> bool:
     """Whether the process has been stopped by its own hand."""
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")

@@ -16,17 +16,6 @@ from tests.faults.conftest import PATIENCE, Firm
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def known(any_firm: Firm) -> Firm:
-    """The firm with its client known in the package."""
-    first = any_firm.invoice()
-    any_firm.upload(first)
-    any_firm.work(turns=2)
-    any_firm.earlier.append(first)
-    any_firm.standin.clear()
-    return any_firm
-
-
 @pytest.mark.skipif(not product.EMBEDDED, reason="The worker writes no database file itself.")
 @pytest.mark.parametrize(
     ("place", "state_left", "writes"),
