@@ -1,14 +1,17 @@
 """The package says "not now": what waits shows until when, and nobody calls before."""
 
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
+import requests
 
-from connectors.base.standin import Answer, Drop
+from connectors.base.standin import Answer, Drop, Hold
 from interfaces.models import Lane
 from tests.faults.conftest import Firm, OpenFirm
 
@@ -60,7 +63,7 @@ def test_a_limit_moves_what_waits_and_nobody_calls_before_then(
     known: Firm, other: Firm, headers: Any, wait: timedelta
 ) -> None:
     """Rows 12 and 13: also where a package says it with 403, which is no lost consent."""
-    invoices = [known.invoice() for _ in range(2)]
+    invoices = [known.invoice() for _ in range(min(known.interface.package.limits.per_call, 2))]
     elsewhere = other.invoice(client=other.client_named("Quay Street Ltd"))
     known.upload(*invoices)
     other.upload(elsewhere)
@@ -68,9 +71,7 @@ def test_a_limit_moves_what_waits_and_nobody_calls_before_then(
     known.script(not_now(known, headers(wait)))
     known.work()
     ended = datetime.now(UTC)
-    held = [one for one in map(known.of, invoices) if one.generation > 1]
-    assert held
-    for upload in held:
+    for upload in map(known.of, invoices):
         assert (upload.state, upload.tries) == ("queued", 0)
         assert upload.reason
         assert upload.due is not None
@@ -156,6 +157,34 @@ def test_a_consent_that_is_gone_is_told_from_a_limit(plain_firm: Firm) -> None:
     assert plain_firm.interface_state() == "needs_consent"
     assert plain_firm.of(invoice).state == "queued"
     plain_firm.leave_waiting()
+
+
+def test_while_somebody_else_writes_ours_waits_its_turn(plain_firm: Firm) -> None:
+    """Row 13: Plain takes one write at a time for a company file, whoever makes it."""
+    first, invoice = plain_firm.invoice(), plain_firm.invoice()
+    plain_firm.upload(first)
+    plain_firm.work(turns=2)
+    plain_firm.upload(invoice)
+    plain, go_on = plain_firm.standin, threading.Event()
+    plain.script("POST", "/v1/job", fault=Hold(go_on))
+    file = plain_firm.interface.company_file_id
+    with ThreadPoolExecutor(1) as pool:
+        theirs = pool.submit(
+            requests.post,
+            f"{plain.url}/v1/job",
+            json={"code": "J-9", "name": "Somebody else's"},
+            headers={"Authorization": "Bearer theirs", "Company-File": file},
+            timeout=20,
+        )
+        plain.wait_for(path="/v1/job", let_in=True)
+        plain_firm.work()
+        assert plain_firm.of(invoice).state == "queued"
+        assert plain_firm.interface_state() == "connected"
+        go_on.set()
+        assert theirs.result().ok
+    plain_firm.work()
+    plain_firm.check(first, invoice)
+    assert "unknown" not in plain_firm.moves(plain_firm.of(invoice))
 
 
 def test_a_busy_package_has_surely_done_nothing(keeper_firm: Firm) -> None:
