@@ -166,11 +166,9 @@ def _checking(now: datetime) -> QuerySet[Upload]:
 def _given_up() -> QuerySet[Upload]:
     """Those the machine has stopped trying, or looking for, because its time was up."""
     tried = Q(code="", unknown_since__isnull=True, waiting_since__isnull=False)
-    looked = Q(
-        code="", unknown_since__isnull=False, lookups__gte=len(settings.UPLOAD_LOOKUP_SECONDS)
-    )
+    looked = Q(code="", lookups__gte=len(settings.UPLOAD_LOOKUP_SECONDS))
     given_up = _in_states_of(Kind.GIVEN_UP).filter(tried | looked)
-    return given_up.annotate(late_since=Coalesce("unknown_since", "waiting_since"))
+    return given_up.annotate(late_since=Coalesce("unknown_since", "waiting_since", "created_at"))
 
 
 def _untouched(now: datetime) -> QuerySet[Upload]:

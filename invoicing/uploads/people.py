@@ -195,8 +195,11 @@ def _look_up_first(uploads: Sequence[Upload], *, actor: User | None) -> None:
         # How long it was tried before is over; since when it is unknown stays.
         one.waiting_since, one.due = None, now
         one.reason, one.next_step = f"Looking in {one.interface.package.label} first.", ""
-    fields = ("tries", "lookups", "repeats", "waiting_since", "due", "reason", "next_step")
-    states.move(uploads, State.UNKNOWN, fields=fields, actor=actor)
+        # A clash is told anew where there still is one.
+        one.field = one.code = ""
+    counts = ("tries", "lookups", "repeats", "waiting_since", "due")
+    told = ("reason", "next_step", "field", "code")
+    states.move(uploads, State.UNKNOWN, fields=(*counts, *told), actor=actor)
 
 
 def _stuck_companions(uploads: Sequence[Upload]) -> list[Upload]:
