@@ -102,6 +102,12 @@ class Firm:
         while Lane.objects.filter(interface=self.interface, due__isnull=False).exists():
             lane.drain(practice_id=self.practice.pk, interface_id=self.interface.pk)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is due and no worker is at it. Asked often, so it locks nothing."""
+        found = Lane.objects.get(interface=self.interface)
+        return found.due is None and found.lease_until is None
+
     def must_be_sent(self) -> None:
         """Raise unless every upload was sent: a benchmark of failures measures nothing."""
         with acting_for(self.practice.pk):
@@ -116,12 +122,7 @@ def opened(
 ) -> Iterator[Firm]:
     """The firm, connected, with limits on its calls that are never reached."""
     xero = XeroStandIn(limits=CallLimits(minute=MANY, day=MANY, app_minute=MANY))
-    known = registry.packages()
-    # The buckets are there and cost what they cost; only nothing ever waits for one.
-    rates = tuple(replace(one, calls=MANY) for one in known["xero"].limits.rates)
-    limits = replace(known["xero"].limits, rates=rates, per_call=per_call, concurrent=concurrent)
-    package = replace(known["xero"], limits=limits)
-    registry.packages = lambda: {"xero": package}  # type: ignore[assignment]
+    be_generous(per_call=per_call, concurrent=concurrent)
     with xero:
         settings.PACKAGE_APPS["xero"] |= {
             "client_id": xero.client_id,
@@ -129,10 +130,20 @@ def opened(
             "endpoints": dict(xero.endpoints),
         }
         settings.UPLOAD_TURN_SECONDS = 600
-        yield _connected(xero, clients=clients, jobs=jobs)
+        yield connected(xero, clients=clients, jobs=jobs)
 
 
-def _connected(xero: XeroStandIn, *, clients: int, jobs: int) -> Firm:
+def be_generous(*, per_call: int = 50, concurrent: int = 1) -> None:
+    """Never wait for a rate limit. The buckets are there still, and cost what they cost."""
+    known = registry.packages()
+    rates = tuple(replace(one, calls=MANY) for one in known["xero"].limits.rates)
+    limits = replace(known["xero"].limits, rates=rates, per_call=per_call, concurrent=concurrent)
+    package = replace(known["xero"], limits=limits)
+    registry.packages = lambda: {"xero": package}  # type: ignore[assignment]
+
+
+def connected(xero: XeroStandIn, *, clients: int = 1, jobs: int = 0) -> Firm:
+    """Another one, of the same Xero."""
     practice = factories.make_practice()
     user = factories.make_member(practice)
     interface = connect_xero(

@@ -11,6 +11,7 @@ import platform
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -45,6 +46,8 @@ def product() -> Iterator[None]:
         from django.db import connection
 
         django.setup()
+        # Of pages the answers are wanted here, not the files that go with them.
+        warnings.filterwarnings("ignore", message="No directory at")
         # Only the test database, whatever DATABASE_URL names is not touched.
         connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
         try:
