@@ -4,6 +4,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from abtrac_link.loading import load_for_good
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "abtrac_link.settings")
 
 application = get_wsgi_application()
@@ -19,4 +21,5 @@ def _start_worker() -> None:
         workers.start()
 
 
+load_for_good()
 _start_worker()
