@@ -43,8 +43,9 @@ def main() -> None:
         def reached(xero: XeroStandIn) -> bool:
             return any(seen.took_effect and seen.method == "PUT" for seen in xero.requests)
 
-        def recovered(one: firm.Firm, processes: list[worker.Process]) -> float:
+        def recovered(one: firm.Firm, processes: list[worker.Process], *, after: float) -> float:
             """Seconds from the kill to the upload's being known as sent."""
+            time.sleep(after)
             one.xero.clear()
             answer = threading.Event()
             one.xero.script(method="PUT", path=INVOICES, fault=Hold(answer, after_effect=True))
@@ -70,7 +71,9 @@ def main() -> None:
             with worker.running(*roles, **environment) as processes:
                 one.upload(1)
                 worker.wait_for(lambda: one.is_idle, processes)
-                seconds = [recovered(one, processes) for _ in range(kills)]
+                # What is idle has just been swept: the kills are spread over the sweep's round.
+                spread = [sweep * (at + 0.5) / kills for at in range(kills)]
+                seconds = [recovered(one, processes, after=after) for after in spread]
         shape = "embedded" if settings.EMBEDDED else "server"
 
     measure.report(
