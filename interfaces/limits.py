@@ -205,10 +205,14 @@ def _write(rows: Collection[RateBucket]) -> None:
     cells = ", ".join(["(%s, %s)"] * len(rows))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE interfaces_ratebucket SET spent = given.column2 FROM (VALUES {cells})"  # noqa: S608
-            " AS given WHERE name = given.column1",
+            f"UPDATE interfaces_ratebucket SET spent = {_as_json('given.column2')}"  # noqa: S608
+            f" FROM (VALUES {cells}) AS given WHERE name = given.column1",
             [value for row in rows for value in (row.name, json.dumps(row.spent))],
         )
+
+
+def _as_json(value: str) -> str:
+    return f"CAST({value} AS jsonb)" if connection.vendor == "postgresql" else value
 
 
 def _slot(bucket: Bucket, now: float) -> int:

@@ -52,6 +52,9 @@ class Shared(Protocol):
     def is_over(self) -> bool:
         """Whether not even what was taken up may be called for any more."""
 
+    def end(self) -> None:
+        """Make no further call, in any thread."""
+
 
 class Calls:
     """Makes calls as holder of a lane; a failed one has been recorded when it answers None."""
@@ -118,7 +121,7 @@ class Calls:
                     self._give_back(uploads)
                     return None
                 self._recorder.begin()
-                answer = call()
+                answer = self._on_the_wire(call)
         except GONE:
             raise
         except NeedsReconnect as error:
@@ -142,6 +145,15 @@ class Calls:
             self._health(healthy=True)
             return answer
         return None
+
+    def _on_the_wire(self, call: Callable[[], T]) -> T:
+        """Make the call; after one that says wait nobody of the turn makes another."""
+        try:
+            return call()
+        except (*GONE, NeedsReconnect, RetryLater, OutcomeUnknown):
+            # Before the wire is let go, or whoever stands in line for it would be sooner.
+            self._turn.end()
+            raise
 
     def prepare(self, uploads: Sequence[Upload], make: Callable[[], T]) -> T | None:
         """What is made for a call before it. What cannot be made must not hold up the others."""
@@ -221,7 +233,7 @@ class Calls:
 
         def put_back(some: Sequence[Upload]) -> None:
             if self._recorder.accepted or self._recorder.again:
-                outcomes.unknown(some, reason=reason, held=self.held)
+                outcomes.unknown(some, reason=reason, held=self.held, after=after)
             else:
                 outcomes.postpone(some, held=self.held, reason=reason, after=after, counts=counts)
 

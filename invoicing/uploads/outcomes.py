@@ -246,8 +246,14 @@ def postpone(
         finish_batches(given_up)
 
 
-def unknown(uploads: Sequence[Upload], *, reason: str, held: Held | None) -> None:
-    """They may have arrived: ask before anything else is done with them."""
+def unknown(
+    uploads: Sequence[Upload],
+    *,
+    reason: str,
+    held: Held | None,
+    after: timedelta | None = None,
+) -> None:
+    """They may have arrived: ask, not before `after`, before anything else is done with them."""
     moment = clock.now()
     for one in uploads:
         label = one.interface.package.label
@@ -259,7 +265,7 @@ def unknown(uploads: Sequence[Upload], *, reason: str, held: Held | None) -> Non
         # A call made once more has been asked after before, and does not begin from the start.
         one.lookups = one.lookups + 1 if one.unknown_since else 0
         one.unknown_since = moment
-        one.due = moment + _look_up_after(one.lookups)
+        one.due = moment + max(_look_up_after(one.lookups), after or timedelta(0))
     states.move(
         uploads,
         State.UNKNOWN,

@@ -1,5 +1,6 @@
 """The package says "not now": what waits shows until when, and nobody calls before."""
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import requests
 
 from connectors.base.standin import Answer, Drop, Hold
 from interfaces.models import Lane
+from invoicing.uploads.calls import Calls
 from tests.faults.conftest import Firm, OpenFirm
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -198,3 +200,44 @@ def test_a_busy_package_has_surely_done_nothing(keeper_firm: Firm) -> None:
     keeper_firm.work()
     keeper_firm.check(invoice)
     assert "unknown" not in keeper_firm.moves(keeper_firm.of(invoice))
+
+
+def test_after_a_limit_whoever_waited_for_its_turn_does_not_go(
+    plain_firm: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 12, where another call's worth stood ready behind the one that met the limit."""
+    first, invoices = plain_firm.invoice(), [plain_firm.invoice() for _ in range(3)]
+    plain_firm.upload(first)
+    plain_firm.work(turns=2)
+    plain_firm.standin.clear()
+    plain_firm.upload(*invoices)
+    plain_firm.script(not_now(plain_firm, in_seconds(DAY_LIMIT)))
+    later = Calls._later
+
+    def give_it_time(*given: Any, **named: Any) -> None:
+        with contextlib.suppress(TimeoutError):
+            plain_firm.standin.wait_for(method="POST", path="/v1/invoice", count=2, timeout=1)
+        later(*given, **named)
+
+    monkeypatch.setattr(Calls, "_later", give_it_time)
+    plain_firm.work()
+    monkeypatch.undo()
+    assert len(plain_firm.standin.seen("POST", "/v1/invoice")) == 1
+    plain_firm.work(turns=3)
+    plain_firm.check(first, *invoices)
+
+
+def test_a_repeat_that_meets_a_limit_is_due_when_the_limit_ends(keeper_firm: Firm) -> None:
+    invoice = keeper_firm.invoice()
+    keeper_firm.upload(invoice)
+    keeper_firm.script(Drop(after_effect=True))
+    keeper_firm.work()
+    keeper_firm.standin.script(fault=not_now(keeper_firm, in_seconds(DAY_LIMIT)))
+    began = datetime.now(UTC)
+    keeper_firm.work()
+    upload = keeper_firm.of(invoice)
+    assert upload.state == "unknown"
+    assert upload.due
+    assert upload.due >= began + DAY_LIMIT
+    keeper_firm.work(turns=2)
+    keeper_firm.check(invoice)
