@@ -78,9 +78,13 @@ def wake(interface_id: int) -> None:
 
 
 def ring(practice_id: int, interface_id: int) -> None:
-    """Ask a worker to look at the lane. A dead broker is only logged: the sweeper rings again."""
+    """Ask a worker to look at the lane. A dead broker is only logged: the sweeper rings again.
+
+    The bell carries the fence it was rung at. Ring only when what it is rung for is committed.
+    """
+    fence = Lane.objects.filter(interface_id=interface_id).values_list("fence", flat=True).first()
     try:
-        current_app.send_task(DRAIN, args=[practice_id, interface_id], retry=False)
+        current_app.send_task(DRAIN, args=[practice_id, interface_id, fence], retry=False)
     except (OperationalError, OSError) as error:
         log.warning("doorbell failed interface=%s error=%s", interface_id, type(error).__name__)
 
@@ -103,14 +107,27 @@ def neglected(*, before: datetime) -> int:
     return Lane.objects.filter(free, due__lte=before).exclude(waits).count()
 
 
-def take(*, practice_id: int, interface_id: int, package: Package, owner: str) -> Held | None:
-    """Hold the lane, or None while somebody else does or a breaker or the package says wait."""
+def take(
+    *,
+    practice_id: int,
+    interface_id: int,
+    package: Package,
+    owner: str,
+    rung_at: int | None = None,
+) -> Held | None:
+    """Hold the lane, or None while somebody else does or a breaker or the package says wait.
+
+    Nor is it taken for a bell that was rung before the last turn began: that turn saw all that the
+    bell was rung for, and rang again, behind the others, for whatever it left.
+    """
     moment = clock.now()
     lease = lease_of(package)
     free = Q(lease_until__isnull=True) | Q(lease_until__lte=moment)
     ready = (Q(hold_until__isnull=True) | Q(hold_until__lte=moment)) & (
         Q(open_until__isnull=True) | Q(open_until__lte=moment)
     )
+    if rung_at is not None:
+        ready &= Q(fence__lte=rung_at)
     trouble = PackageBreaker.objects.filter(package_key=package.key)
     with transaction.atomic():
         known = trouble.first()

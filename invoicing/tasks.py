@@ -11,9 +11,9 @@ from invoicing.uploads import lane
 
 
 @shared_task
-def drain_lane(practice_id: int, interface_id: int) -> None:
+def drain_lane(practice_id: int, interface_id: int, rung_at: int | None = None) -> None:
     """Take one turn at an interface's lane."""
-    lane.drain(practice_id=practice_id, interface_id=interface_id)
+    lane.drain(practice_id=practice_id, interface_id=interface_id, rung_at=rung_at)
 
 
 @shared_task

@@ -371,7 +371,8 @@ def test_no_task_of_ours_works_on_an_interface_of_theirs(
     for name, task in current_app.tasks.items():
         if name.startswith("celery."):
             continue
-        taken = set(inspect.signature(task.run).parameters)
+        # The fence of a bell names no row.
+        taken = set(inspect.signature(task.run).parameters) - {"rung_at"}
         if not taken:
             continue
         assert taken == {"practice_id", "interface_id"}, f"Say here what {name} is to be given"

@@ -22,9 +22,11 @@ __all__ = ["drain", "recover", "stopping"]
 log = logging.getLogger("invoicing.uploads")
 
 
-def drain(*, practice_id: int, interface_id: int) -> None:
+def drain(*, practice_id: int, interface_id: int, rung_at: int | None = None) -> None:
     """Take one turn at the interface's lane, unless somebody else holds it or it must wait.
 
+    `rung_at` is the fence of the bell that was heard: one that a turn has answered since is passed
+    over, so that ten clicks of one practice are no ten turns before another's.
     Leaves nothing claimed. A worker that dies here loses its lease, and the next holder recovers.
     """
     with acting_for(practice_id):
@@ -36,6 +38,7 @@ def drain(*, practice_id: int, interface_id: int) -> None:
         interface_id=interface_id,
         package=interface.package,
         owner=uuid.uuid4().hex,
+        rung_at=rung_at,
     )
     if held is None:
         return

@@ -363,3 +363,17 @@ def test_uploads_of_another_practice_are_not_there(desk: Desk, db: None) -> None
     desk.upload(desk.invoice())
     with acting_for(make_practice().pk):
         assert Upload.objects.count() == 0
+
+
+def test_a_bell_that_a_later_turn_has_answered_makes_no_turn_of_its_own(desk: Desk) -> None:
+    """Ten clicks are no ten turns before another practice's first."""
+    lane_of = {"practice_id": desk.practice.pk, "interface_id": desk.interface.pk}
+    rung_at = desk.lane().fence
+    desk.upload(desk.invoice())
+    lane.drain(**lane_of, rung_at=rung_at)
+    later = desk.invoice()
+    desk.upload(later)
+    lane.drain(**lane_of, rung_at=rung_at)
+    assert desk.of(later).state == "queued"
+    lane.drain(**lane_of, rung_at=desk.lane().fence)
+    assert desk.of(later).state == "sent"
