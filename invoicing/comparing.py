@@ -24,12 +24,18 @@ class Fact:
 
 def told_of(upload: Upload) -> Conflict:
     """What the look-up said of the document in our place, as far as it is kept."""
+    there = upload.there or {}
+    issued = there.get("issued")
     return Conflict(
         key=upload.document.get("key", ""),
         message=upload.reason,
         remote_id=upload.remote_id,
         number=upload.remote_number,
+        contact_name=there.get("contact_name", ""),
+        issued=date.fromisoformat(issued) if issued else None,
+        currency=there.get("currency", ""),
         total=upload.remote_total,
+        status=there.get("status", ""),
         url=upload.remote_url,
     )
 

@@ -102,12 +102,13 @@ def unlink(*, upload_id: int, actor: User | None) -> bool:
     upload.next_step = f"Retry, which looks in {label} first; or park it.{left_there}"
     upload.linked, upload.remote_id, upload.remote_url, upload.sent_at = False, "", "", None
     upload.remote_number, upload.remote_total, upload.warnings = "", None, []
+    upload.there = None
     states.move(
         [upload],
         State.NEEDS_PERSON,
         fields=(
             *("reason", "next_step", "linked", "remote_id", "remote_url", "sent_at"),
-            *("remote_number", "remote_total", "warnings"),
+            *("remote_number", "remote_total", "warnings", "there"),
         ),
         actor=actor,
     )

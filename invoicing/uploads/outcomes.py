@@ -34,6 +34,7 @@ ANSWER_FIELDS = (
     "remote_number",
     "remote_url",
     "remote_total",
+    "there",
     "sent_at",
 )
 
@@ -169,6 +170,7 @@ def _by_state(
 
 def _fill(upload: Upload, outcome: Outcome, moment: datetime) -> None:
     upload.reason = upload.next_step = upload.field = upload.code = upload.package_words = ""
+    upload.there = None
     if isinstance(outcome, Posted):
         upload.remote_id = outcome.remote_id
         upload.remote_number = outcome.number
@@ -189,6 +191,12 @@ def _fill(upload: Upload, outcome: Outcome, moment: datetime) -> None:
         upload.remote_url = outcome.url
         upload.remote_total = outcome.total
         upload.remote_number = outcome.number
+        upload.there = {
+            "contact_name": outcome.contact_name,
+            "issued": outcome.issued.isoformat() if outcome.issued else "",
+            "currency": outcome.currency,
+            "status": outcome.status,
+        }
 
 
 def _with_line(upload: Upload, message: str, line: int | None) -> str:

@@ -15,6 +15,7 @@ from invoicing.uploads import retry
 from offices.tenancy import acting_for
 from tests.factories import PASSWORD
 from tests.faults.conftest import Firm
+from tests.invoicing.pages import text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,6 +30,11 @@ def test_what_a_person_says_is_looked_at_and_can_be_taken_back(firm: Firm) -> No
     browser = Browser()
     assert browser.login(username=firm.user.email, password=PASSWORD)
     link = f"/{firm.practice.slug}/accounting/uploads/{upload.pk}/link/"
+
+    compared = text_of(browser.get(link))
+    assert "Number A-1 A-1 Client" in compared
+    assert "Somebody Else Ltd differs" in compared
+    assert "NZD 99.00 differs Status Committed in Abtrac Authorised" in compared
 
     nothing = browser.post(link, {"remote_id": "nonsense"}).content.decode()
     assert (

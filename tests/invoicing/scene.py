@@ -235,6 +235,12 @@ def _finished(scene: Scene, actor: User | None) -> None:
         remote_id="0c1d-77",
         remote_number="ABT-00099",
         remote_total=Decimal("990.00"),
+        there={
+            "contact_name": "J Brown & Sons",
+            "issued": "2026-10-30",
+            "currency": "NZD",
+            "status": "Paid",
+        },
         remote_url="https://go.xero.example/invoices/other",
     )
     keep["not_known"] = make_upload(

@@ -518,9 +518,10 @@ def test_a_person_can_say_which_document_is_the_invoice(
     monkeypatch.setattr(uploads, "look_at", look_at)
     page = text_of(browser.get(there))
     total = money(conflict.invoice.total)
-    assert f"Ours In Xero Number {conflict.invoice} ABT-00099 differs Client J Brown Not" in page
-    assert f"Date 7 Nov 2026 Not known Total incl tax NZD {total} NZD 990.00 differs" in page
-    assert f"Status Committed in Abtrac Not known {conflict.reason} Open it in Xero" in page
+    assert f"Ours In Xero Number {conflict.invoice} ABT-00099 differs Client J Brown J" in page
+    assert "J Brown & Sons differs Date 7 Nov 2026 30 Oct 2026 differs" in page
+    assert f"Total incl tax NZD {total} NZD 990.00 differs" in page
+    assert f"Status Committed in Abtrac Paid {conflict.reason} Open it in Xero" in page
     blank = browser.post(there, {"remote_id": ""})
     assert "This field is required" in text_of(blank)
     where = "The id is the long mark at the end of the address when you open the document in Xero."
