@@ -289,7 +289,9 @@ class Calls:
             for one in uploads:
                 one.reason = "Something went wrong on our side. This is our fault, not yours."
                 one.next_step = "Tell Abtrac's support. A retry first looks whether it arrived."
-                one.unknown_since = one.unknown_since or now
+                if one.state == State.SENDING or one.unknown_since is None:
+                    # A call made once more may take effect as late as if it were the first.
+                    one.unknown_since = now
             states.move(
                 uploads,
                 State.NEEDS_PERSON,
