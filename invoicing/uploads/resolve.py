@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, Min
 
 from connectors.base.documents import Key
 from connectors.base.protocol import Found, Package
@@ -83,7 +83,13 @@ def _repeat_of(uploads: Sequence[Upload], package: Package) -> _Repeat | None:
         return None
     attempts = Attempt.objects.filter(upload=first).select_related("exchange").order_by("-pk")
     last = attempts.first()
-    if last is None or last.exchange.started_at + package.limits.keys_kept <= clock.now():
+    if last is None:
+        return None
+    # The package keeps the key since it had it first, however often it was repeated.
+    begun = Exchange.objects.filter(
+        interface=first.interface_id, call_key=last.exchange.call_key
+    ).aggregate(first=Min("started_at"))["first"]
+    if begun + package.limits.keys_kept <= clock.now():
         return None
     with_it = Upload.objects.filter(attempts__exchange=last.exchange).annotate(
         went_as=F("attempts__generation"), went_with=F("attempts__revision")

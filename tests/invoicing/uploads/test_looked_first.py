@@ -8,7 +8,9 @@ import pytest
 from django.db.models import F
 
 from connectors import registry
+from connectors.base.errors import RetryLater
 from invoicing.models import ContactLink, Exchange, Upload
+from invoicing.uploads import lane
 from invoicing.uploads.states import State
 from offices.tenancy import acting_for
 from tests.invoicing.uploads import till
@@ -61,3 +63,24 @@ def test_our_fault_in_a_repeated_call_begins_the_time_it_may_take_anew(
         last = Exchange.objects.latest("pk")
     assert upload.unknown_since is not None
     assert upload.unknown_since >= last.started_at
+
+
+def test_a_key_is_kept_from_the_first_call_on_not_from_its_last_repeat(
+    known: Desk, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_a_package_that_keeps_keys(monkeypatch)
+    invoice = known.invoice()
+    books.script = [till.lose_answer, till.lose_request]
+    books.look_script = [till.failing(RetryLater("Till is away.")).__get__(lambda: [])]
+    known.upload(invoice)
+    known.work(turns=3)
+    assert len(books.posts) == 2
+    with acting_for(known.practice.pk):
+        first = Exchange.objects.earliest("pk")
+        Exchange.objects.filter(pk=first.pk).update(
+            started_at=first.started_at - timedelta(hours=1)
+        )
+    known.work()
+    assert known.of(invoice).state == State.SENT
+    assert len(books.posts) == 2
+    lane.stopping.clear()
