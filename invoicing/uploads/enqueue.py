@@ -25,7 +25,7 @@ from invoicing.models import (
 )
 from invoicing.uploads import adding
 from invoicing.uploads.kinds import sends_jobs, updates_contacts
-from invoicing.uploads.states import DOCUMENTS, LIVE, State
+from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING, State
 from offices.models import Practice, User
 from offices.tenancy import current_practice_id
 
@@ -90,19 +90,19 @@ def enqueue(*, invoice_ids: Sequence[int], actor: User | None) -> Enqueued:
         return Enqueued(batch=None, left_out=left_out)
     batch = _new_batch(actor)
     now = clock.now()
-    uploads = _uploads_of(chosen, batch=batch, revisions=before.revisions, now=now)
-    queued = [one for one in uploads if one.state == State.QUEUED]
+    uploads = _uploads_of(chosen, batch=batch, before=before, now=now)
+    going = [one for one in uploads if one.state in MOVING]
     # The contacts and jobs that the documents need go in front of them.
-    companions = contacts_for(queued, batch=batch, now=now) + jobs_for(queued, batch=batch, now=now)
+    companions = contacts_for(going, batch=batch, now=now) + jobs_for(going, batch=batch, now=now)
     adding.add([*companions, *uploads], actor=actor)
-    for interface_id in sorted({one.interface_id for one in queued}):
+    for interface_id in sorted({one.interface_id for one in going}):
         lanes.wake(interface_id)
-    if not queued:
+    if not going:
         Batch.objects.filter(pk=batch.pk).update(finished_at=now)
     return Enqueued(
         batch=batch,
-        queued=len(queued),
-        refused=len(uploads) - len(queued),
+        queued=len(going),
+        refused=len(uploads) - len(going),
         left_out=left_out,
         invoices=chosen,
     )
@@ -132,21 +132,27 @@ class _Before:
 
     batches: dict[int, int]
     revisions: dict[int, int]
+    # Since when it may be there, at an interface, for all that the last upload of it found out.
+    unknown: dict[tuple[int, int], datetime | None]
 
 
 def _before(invoices: Sequence[Invoice]) -> _Before:
-    """In which batch each is live, and how often it was frozen."""
+    """In which batch each is live, how often it was frozen, and whether it may be there."""
     batches: dict[int, int] = {}
     revisions: dict[int, int] = {}
-    earlier = Upload.objects.filter(invoice__in=[one.pk for one in invoices]).order_by()
-    for invoice_id, kind, state, revision, number in earlier.values_list(
-        "invoice_id", "kind", "state", "revision", "batch__number"
+    unknown: dict[tuple[int, int], datetime | None] = {}
+    earlier = Upload.objects.filter(invoice__in=[one.pk for one in invoices]).order_by("pk")
+    for invoice_id, interface_id, kind, state, revision, since, number in earlier.values_list(
+        *("invoice_id", "interface_id", "kind", "state", "revision", "unknown_since"),
+        "batch__number",
     ):
         assert invoice_id is not None  # noqa: S101 - asked for by it
         revisions[invoice_id] = max(revisions.get(invoice_id, 0), revision)
         if kind in DOCUMENTS and state in LIVE:
             batches[invoice_id] = number
-    return _Before(batches=batches, revisions=revisions)
+        if kind in DOCUMENTS:
+            unknown[invoice_id, interface_id] = since
+    return _Before(batches=batches, revisions=revisions, unknown=unknown)
 
 
 def _left_out(
@@ -207,7 +213,7 @@ def _new_batch(actor: User | None) -> Batch:
 
 
 def _uploads_of(
-    invoices: Sequence[Invoice], *, batch: Batch, revisions: Mapping[int, int], now: datetime
+    invoices: Sequence[Invoice], *, batch: Batch, before: _Before, now: datetime
 ) -> list[Upload]:
     books: dict[int, CodeBook] = {}
     uploads = []
@@ -230,11 +236,21 @@ def _uploads_of(
                     invoice=invoice,
                     due=now,
                     created_at=now,
-                    revision=revisions.get(invoice.pk, 0) + 1,
+                    revision=before.revisions.get(invoice.pk, 0) + 1,
+                    unknown_since=before.unknown.get((invoice.pk, interface.pk)),
                 ),
             )
         )
+    for one in uploads:
+        if one.unknown_since and one.state == State.QUEUED:
+            # Parked before anybody knew whether it had arrived.
+            one.state, one.reason = State.UNKNOWN, look_first(one.interface)
     return uploads
+
+
+def look_first(interface: AccountingInterface) -> str:
+    """What is said of an upload that may have arrived by an earlier try."""
+    return f"Looking in {interface.package.label} first."
 
 
 def draft(

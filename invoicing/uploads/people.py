@@ -18,6 +18,7 @@ from invoicing.uploads.enqueue import (
     draft,
     hold,
     jobs_for,
+    look_first,
     why_not,
     why_not_through,
 )
@@ -161,13 +162,13 @@ def _freeze_anew(uploads: Sequence[Upload], *, actor: User | None) -> list[Uploa
         one.interface = interface
         one.revision, one.generation = one.revision + 1, 1
         one.tries = one.lookups = one.repeats = 0
-        one.waiting_since = one.unknown_since = None
+        one.waiting_since = None
         one.alone, one.due = False, now
         one.package_words, one.warnings = "", []
         one.remote_id = one.remote_number = one.remote_url = ""
         one.remote_total = None
     _keep(refused, actor=actor)
-    states.move(passed, State.QUEUED, fields=FROZEN, actor=actor)
+    _start(passed, actor=actor)
     return refused
 
 
@@ -194,7 +195,7 @@ def _look_up_first(uploads: Sequence[Upload], *, actor: User | None) -> None:
         one.tries = one.lookups = one.repeats = 0
         # How long it was tried before is over; since when it is unknown stays.
         one.waiting_since, one.due = None, now
-        one.reason, one.next_step = f"Looking in {one.interface.package.label} first.", ""
+        one.reason, one.next_step = look_first(one.interface), ""
         # A clash is told anew where there still is one.
         one.field = one.code = ""
     counts = ("tries", "lookups", "repeats", "waiting_since", "due")
@@ -243,16 +244,25 @@ def _live_beside(steps: Sequence[Upload]) -> dict[Identity, int]:
 
 
 def _requeue_steps(uploads: Sequence[Upload], *, actor: User | None) -> None:
-    """Contacts, jobs, allocations, PDFs: each looks first or may be repeated, so simply again."""
+    """Contacts, jobs, allocations, PDFs: each looks first or may be repeated, so built anew."""
     now = clock.now()
     for one in uploads:
         _build_anew(one)
         one.revision, one.generation = one.revision + 1, 1
         one.tries = one.lookups = one.repeats = 0
-        one.waiting_since = one.unknown_since = None
-        one.due = now
+        one.waiting_since, one.due = None, now
         one.reason = one.next_step = one.field = one.code = one.package_words = ""
-    states.move(uploads, State.QUEUED, fields=FROZEN, actor=actor)
+    _start(uploads, actor=actor)
+
+
+def _start(uploads: Sequence[Upload], *, actor: User | None) -> None:
+    """Into the queue; what may have arrived, and may do so yet, is looked up first."""
+    unknown = [one for one in uploads if one.unknown_since]
+    for one in unknown:
+        one.reason = look_first(one.interface)
+    states.move(unknown, State.UNKNOWN, fields=FROZEN, actor=actor)
+    queued = [one for one in uploads if one not in unknown]
+    states.move(queued, State.QUEUED, fields=FROZEN, actor=actor)
 
 
 def _build_anew(upload: Upload) -> None:

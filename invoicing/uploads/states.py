@@ -30,7 +30,9 @@ MOVES: Mapping[str, frozenset[str]] = {
     State.UNKNOWN: frozenset({State.SENT, State.NEEDS_PERSON, State.QUEUED, State.SENDING}),
     # A person resends, says that it is there, or gives up on it. What may have arrived is asked
     # for first, so a resend goes through UNKNOWN. What clashed is withdrawn by un-committing it.
-    State.REFUSED: frozenset({State.QUEUED, State.PARKED, State.SENT, State.CANCELLED}),
+    State.REFUSED: frozenset(
+        {State.QUEUED, State.UNKNOWN, State.PARKED, State.SENT, State.CANCELLED}
+    ),
     State.NEEDS_PERSON: frozenset(
         {State.QUEUED, State.UNKNOWN, State.PARKED, State.SENT, State.CANCELLED}
     ),

@@ -12,7 +12,7 @@ from invoicing.uploads import killpoints, states
 GUIDE = (Path(__file__).parents[2] / "docs/delivery.md").read_text()
 ARROW = re.compile(r"^ +(\S+) --> (\w+): \S", re.MULTILINE)
 # What the click makes; every other move is in `states.MOVES`.
-BEGINS = {("", "queued"), ("", "refused")}
+BEGINS = {("", "queued"), ("", "refused"), ("", "unknown")}
 
 
 def table(heading: str) -> list[list[str]]:
