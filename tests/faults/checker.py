@@ -87,28 +87,28 @@ COUNTED: Mapping[str, str] = {
 
 def check(watched: Iterable[Watched], *, at_rest: bool = False) -> Checked:
     """Every finding over all the interfaces; `at_rest` says that nothing should be moving."""
-    every = list(watched)
     whole = Checked()
-    for one in every:
+    every: list[_Interface] = []
+    for one in watched:
         with acting_for(one.practice_id):
-            checked = _Interface(one).checked(at_rest=at_rest)
+            interface = _Interface(one)
+            checked = interface.checked(at_rest=at_rest)
+        every.append(interface)
         whole.findings += checked.findings
         whole.tally += checked.tally
-    for finding in _unclicked(every):
-        whole.findings.append(finding)
+    whole.findings += _unclicked(every)
     return whole
 
 
-def _unclicked(every: Sequence[Watched]) -> Iterator[str]:
+def _unclicked(every: Sequence["_Interface"]) -> Iterator[str]:
     """Documents in a company file that none of the interfaces to it was asked for."""
     accounted: dict[tuple[str, str], set[str]] = {}
     there: dict[tuple[str, str], dict[str, There]] = {}
     for one in every:
-        place = (one.package_key, one.company_file)
-        with acting_for(one.practice_id):
-            ours = _Interface(one)
-        accounted.setdefault(place, set()).update(one.typed_in, ours.accounted())
-        there.setdefault(place, {}).update({each.remote_id: each for each in ours.there})
+        watched = one.watched
+        place = (watched.package_key, watched.company_file)
+        accounted.setdefault(place, set()).update(watched.typed_in, one.accounted())
+        there.setdefault(place, {}).update({each.remote_id: each for each in one.there})
     for place, documents in there.items():
         for remote_id in documents.keys() - accounted[place]:
             document = documents[remote_id]
@@ -122,7 +122,7 @@ class _Interface:
     """One interface as our rows and its package's record show it. Inside a scope."""
 
     def __init__(self, watched: Watched) -> None:
-        self._watched = watched
+        self.watched = watched
         self._label = _label(watched.package_key)
         everything = [
             one
@@ -147,7 +147,7 @@ class _Interface:
 
     def checked(self, *, at_rest: bool) -> Checked:
         """All that is wrong with this interface's own uploads."""
-        checked = Checked(tally=Tally(clicked=len(self._watched.clicked)))
+        checked = Checked(tally=Tally(clicked=len(self.watched.clicked)))
         checked.findings += self._clicks(checked.tally)
         for upload in self._newest.values():
             name = COUNTED[upload.state]
@@ -169,13 +169,13 @@ class _Interface:
     def _clicks(self, tally: Tally) -> Iterator[str]:
         """Each click has its upload, and each upload its click."""
         numbers = dict(
-            Invoice.objects.filter(pk__in=self._watched.clicked).values_list("pk", "number")
+            Invoice.objects.filter(pk__in=self.watched.clicked).values_list("pk", "number")
         )
-        for missing in sorted(set(self._watched.clicked) - self._newest.keys()):
+        for missing in sorted(set(self.watched.clicked) - self._newest.keys()):
             tally.lost += 1
             yield f"Invoice {numbers.get(missing, missing)} was clicked and has no upload."
         for upload in self._newest.values():
-            if upload.invoice_id not in self._watched.clicked:
+            if upload.invoice_id not in self.watched.clicked:
                 yield f"{_name(upload)} has an upload, and nobody clicked it."
 
     def _of(self, upload: Upload) -> list[There]:
@@ -194,7 +194,7 @@ class _Interface:
             linked = upload.state == State.SENT and one.remote_id == upload.remote_id
             same = one.number == number and one.remote_id not in others
             ours = key in one.reference or same
-            typed_in = one.remote_id in self._watched.typed_in
+            typed_in = one.remote_id in self.watched.typed_in
             if one.kind == upload.kind and (linked or (ours and not typed_in)):
                 found.append(one)
         return found
@@ -203,7 +203,7 @@ class _Interface:
         """What is there for it is what it says, once."""
         found = self._of(upload)
         name = _name(upload)
-        ours = [one for one in found if one.remote_id not in self._watched.typed_in]
+        ours = [one for one in found if one.remote_id not in self.watched.typed_in]
         if len(ours) > 1:
             tally.doubled += len(ours) - 1
             ids = ", ".join(one.remote_id for one in ours)
@@ -247,7 +247,9 @@ class _Interface:
         waits = upload.state in {State.QUEUED, State.UNKNOWN}
         if waits and upload.due is None:
             yield f"is {upload.state} and shows no next time"
-        tried = upload.tries or upload.generation > 1 or upload.attempts.all()
+        # What a person has corrected and retried has not been tried yet as it is now.
+        sent = any(one.revision == upload.revision for one in upload.attempts.all())
+        tried = upload.tries or upload.generation > 1 or sent
         if (upload.state == State.UNKNOWN or (waits and tried)) and not upload.reason:
             yield f"is {upload.state} and shows no reason"
         if upload.state in FAILED:
@@ -290,7 +292,7 @@ def _history(upload: Upload) -> Iterator[str]:
             yield f"went on from {event.before or 'nothing'} when it was {stands or 'nothing'}"
         elif stands and event.after != stands and event.after not in MOVES[stands]:
             yield f"went from {stands} to {event.after}, which is no legal move"
-        elif not stands and event.after not in {State.QUEUED, State.REFUSED}:
+        elif not stands and event.after not in {State.QUEUED, State.REFUSED, State.UNKNOWN}:
             yield f"began as {event.after}"
         stands = event.after
     if stands != upload.state:
