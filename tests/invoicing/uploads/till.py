@@ -22,7 +22,7 @@ from connectors.base.documents import (
     Posted,
     SalesInvoice,
 )
-from connectors.base.errors import OutcomeUnknown, Rejected
+from connectors.base.errors import NeedsReconnect, OutcomeUnknown, Rejected, RetryLater
 from connectors.base.protocol import (
     Connection,
     Found,
@@ -46,6 +46,8 @@ class Books:
     copies: list[Key] = field(default_factory=list)
     posts: list[list[Any]] = field(default_factory=list)
     call_keys: list[str] = field(default_factory=list)
+    # The keys of the calls whose answer came all the way back.
+    answered: list[str] = field(default_factory=list)
     looks: list[list[Any]] = field(default_factory=list)
     script: list[Step] = field(default_factory=list)
     look_script: list[Callable[[], None]] = field(default_factory=list)
@@ -69,6 +71,25 @@ class Books:
         self.copies.append(document.key)
         self.ids[document.key] = f"till-{next(self.numbers)}"
         return self.posted(document)
+
+    def write(self, documents: Sequence[Any], call_key: str) -> list[Outcome]:
+        """Keep or refuse each of a call's documents."""
+        return [self.answer(one) for one in documents]
+
+    def answer(self, document: Any) -> Outcome:
+        """Keep it, unless the test says that it is refused."""
+        refusal = self.refusals.get(_name(document))
+        if refusal is None:
+            return self.add(document)
+        return refusal(document) if callable(refusal) else refusal
+
+    def find(self, documents: Sequence[Any]) -> dict[Key, Found]:
+        """What there is of these documents, and what the test says there is."""
+        found: dict[Key, Found] = {
+            one.key: self.posted(one) for one in documents if one.key in self.kept
+        }
+        told = {one.key: self.answers[one.key] for one in documents if one.key in self.answers}
+        return {**found, **told}
 
     def posted(self, document: Any) -> Posted:
         """What Till says of a document it has."""
@@ -192,23 +213,21 @@ class TillConnector:
         step = books.script.pop(0) if books.script else None
 
         def write() -> list[Outcome]:
-            return [self._one(one) for one in documents]
+            return books.write(documents, call_key)
 
         try:
             outcomes = step(write) if step else write()
         except OutcomeUnknown as error:
             self._connection.recorder.after_write(WireAnswer(status=0, body=b"", reason=str(error)))
             raise
+        except (NeedsReconnect, Rejected, RetryLater):
+            books.answered.append(call_key)
+            raise
         self._connection.recorder.after_write(WireAnswer(status=200, body=b"kept"))
         if books.trouble_after:
             raise books.trouble_after.pop(0)
+        books.answered.append(call_key)
         return outcomes
-
-    def _one(self, document: Any) -> Outcome:
-        refusal = self.books.refusals.get(_name(document))
-        if refusal is None:
-            return self.books.add(document)
-        return refusal(document) if callable(refusal) else refusal
 
     def _find(self, documents: Sequence[Any]) -> dict[Key, Found]:
         books = self.books
@@ -218,11 +237,7 @@ class TillConnector:
         for _ in range(books.calls_to_find(len(documents))):
             self._connection.limiter.acquire()
             books.during_call()
-        found: dict[Key, Found] = {
-            one.key: books.posted(one) for one in documents if one.key in books.kept
-        }
-        answers = {one.key: books.answers[one.key] for one in documents if one.key in books.answers}
-        return {**found, **answers}
+        return books.find(documents)
 
 
 def conflict(document: Any) -> Conflict:
