@@ -76,8 +76,8 @@ class Shop(Books):
 
     sort: Sort = Sort.KEEPS_KEYS
     time: Time = field(default_factory=Time)
-    # Told of the documents and the call's key before they take effect.
-    before_effect: Callable[[Sequence[Any], str], None] = lambda documents, call_key: None
+    # Told of the documents and the call's key as a call arrives.
+    arrives: Callable[[Sequence[Any], str], None] = lambda documents, call_key: None
     # Called when a write has had its effect, or not, and before anybody is told.
     on_the_wire: Callable[[], None] = lambda: None
     # When each document was last looked for, and an answer came.
@@ -88,6 +88,7 @@ class Shop(Books):
     _kept_calls: dict[str, tuple[datetime, list[Outcome]]] = field(default_factory=dict)
     _shown_from: dict[Key, datetime] = field(default_factory=dict)
     _totals: dict[Key, Decimal] = field(default_factory=dict)
+    _is_in_step: bool = False
     _refuses_next: bool = False
     _miscounts_next: bool = False
     _created: list[tuple[Any, str]] = field(default_factory=list)
@@ -103,7 +104,8 @@ class Shop(Books):
 
     def write(self, documents: Sequence[Any], call_key: str) -> list[Outcome]:
         """As a package of its sort does."""
-        self.before_effect(documents, call_key)
+        if not self._is_in_step:
+            self.arrives(documents, call_key)
         if any(one.call_key == call_key for one in self._coming):
             raise OutcomeUnknown("Till is still at it.")
         return self._take(documents, call_key)
@@ -214,6 +216,12 @@ class Shop(Books):
         finally:
             self._refuses_next = False
 
+    def refuses_all(self, write: Callable[[], list[Outcome]]) -> list[Outcome]:
+        """The call is refused as a whole, unless it is known already."""
+        if self.call_keys[-1] in self._kept_calls:
+            return write()
+        raise till.refused(next_step="Correct it.")
+
     def miscounts(self, write: Callable[[], list[Outcome]]) -> list[Outcome]:
         """One total is a cent more there."""
         self._miscounts_next = True
@@ -264,9 +272,12 @@ class Shop(Books):
 
     def _wired(self, step: Step) -> Step:
         def wired(write: Callable[[], list[Outcome]]) -> list[Outcome]:
+            self.arrives(self.posts[-1], self.call_keys[-1])
+            self._is_in_step = True
             try:
                 return step(write)
             finally:
+                self._is_in_step = False
                 self.on_the_wire()
 
         return wired
@@ -275,7 +286,7 @@ class Shop(Books):
         return {
             "goes well": self.goes_well,
             "refuses one": self.refuses_one,
-            "refuses all": till.failing(till.refused(next_step="Correct it.")),
+            "refuses all": self.refuses_all,
             "loses the answer": till.lose_answer,
             "loses the request": till.lose_request,
             "takes effect later": self.takes_effect_later,

@@ -24,7 +24,7 @@ from invoicing.uploads.turn import Turn
 from offices.tenancy import acting_for
 from tests.invoicing.uploads import till, workers
 from tests.invoicing.uploads.conftest import Desk
-from tests.invoicing.uploads.shop import Shop, Sort, package_of
+from tests.invoicing.uploads.shop import Shop, Sort, package_of, ways_to_look
 from tests.invoicing.uploads.workers import Fate, Stop, Worker
 
 
@@ -243,3 +243,19 @@ def test_a_worker_that_dies_leaves_what_the_next_one_brings_to_its_end(
     assert known.of(invoice).state == State.SENT
     assert len(shop.copies) == 1
     assert killpoints.reached is workers.reached
+
+
+@pytest.mark.parametrize("look", ["is away", "breaks us", "goes well"])
+def test_what_a_late_worker_has_found_is_not_written_down(
+    known: Desk, shop: Shop, look: str
+) -> None:
+    known.upload(known.invoice())
+    shop.script = [shop.ways()["loses the answer"]]
+    Worker(lambda: lane.drain(practice_id=known.practice.pk, interface_id=known.interface.pk)).run()
+    assert known.all()[0].state == State.UNKNOWN
+    shop.wait_until(shop.time.now + timedelta(minutes=1))
+    shop.look_script = [lambda: None, ways_to_look()[look]]
+    sleeper = overtake(known, shop, workers.DURING_LOOK_UP)
+    before = everything(known)
+    sleeper.wake()
+    assert everything(known) == before

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Min
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -101,7 +101,7 @@ class Story(RuleBasedStateMachine):
     def begin(self, sort: Sort, per_call: int, linked: bool, number: int) -> None:
         """Whether the client's contact is known already decides whether it goes first."""
         self.shop.sort = sort
-        self.shop.before_effect = self._attempts_come_first
+        self.shop.arrives = self._written
         workers.install(self._patch, self.shop, package=package_of(sort, per_call=per_call))
         self.practice = make_practice()
         self.user = make_member(self.practice)
@@ -150,13 +150,25 @@ class Story(RuleBasedStateMachine):
         self._prepare(at, new, waits=waits, answers=answers)
         self._turn(self.desks[at])
 
-    @rule(at=which_interface, new=new, place=place, answers=st.lists(answer, max_size=2))
-    def a_worker_is_overtaken(self, at: int, new: int, place: str, answers: list[str]) -> None:
+    @rule(at=which_interface, new=new, place=place, answer=answer)
+    def a_worker_is_overtaken(self, at: int, new: int, place: str, answer: str) -> None:
         """It falls asleep, its lease ends, somebody else works, and it wakes up."""
-        self._prepare(at, new, waits=True, answers=answers)
+        self._prepare(at, new, waits=True, answers=[answer])
         self._turn(self.desks[at], Stop(place, 1, Fate.SLEEPS))
         if self.asleep:
             self.a_sleeper_is_overtaken_and_wakes_up(first=-1, answer="goes well")
+
+    @rule(at=which_interface, look=look)
+    def a_look_up_comes_too_late(self, at: int, look: str) -> None:
+        """Somebody else has looked meanwhile, and the package did this."""
+        self._prepare(at, 1, waits=True, answers=["loses the answer"])
+        self._turn(self.desks[at])
+        self._prepare(at, 0, waits=True, answers=[])
+        self._turn(self.desks[at], Stop(workers.DURING_LOOK_UP, 1, Fate.SLEEPS))
+        if self.asleep:
+            self.shop.look_script = [ways_to_look()[look]]
+            self.a_sleeper_is_overtaken_and_wakes_up(first=-1, answer="goes well")
+            self.shop.look_script = []
 
     @rule(at=which_interface, new=new, waits=st.booleans(), stop=stop, answer=answer)
     def a_worker_stops(self, at: int, new: int, waits: bool, stop: Stop, answer: str) -> None:
@@ -368,13 +380,7 @@ class Story(RuleBasedStateMachine):
                 key = upload.document["key"]
                 assert not self.shop.has(key)
                 assert not self.shop.may_get(key)
-                for attempt in Attempt.objects.filter(
-                    upload__invoice=upload.invoice_id, upload__interface=upload.interface_id
-                ).select_related("exchange"):
-                    asked_after = self.shop.looked.get(key)
-                    sent_at = attempt.exchange.started_at
-                    proven = asked_after is not None and asked_after >= sent_at + SETTLE
-                    assert proven or attempt.exchange.call_key in self.shop.answered
+                assert not self._is_open(key)
 
     # How it is done.
 
@@ -396,7 +402,10 @@ class Story(RuleBasedStateMachine):
             if not desk.reload().is_connected:
                 self._of_interface(regain, at)
             wanted = dict(self._wanted()).get(desk.interface.pk)
-            self.shop.wait_until(wanted or self.shop.time.now)
+            with self._acting():
+                unknown = Upload.objects.filter(interface=desk.interface, state=State.UNKNOWN)
+                look = unknown.aggregate(first=Min("due"))["first"]
+            self.shop.wait_until(max(filter(None, (wanted, look, self.shop.time.now))))
         self.shop.script = [self.shop.ways()[one] for one in answers]
 
     def _turn(self, desk: Desk, stop: Stop | None = None) -> None:
@@ -433,15 +442,34 @@ class Story(RuleBasedStateMachine):
                 len(self.shop.copies),
             ]
 
-    def _attempts_come_first(self, documents: Sequence[Any], call_key: str) -> None:
-        """Told by the package: what may take effect now was written down before."""
-        keys = {one.key for one in documents}
+    def _written(self, documents: Sequence[Any], call_key: str) -> None:
+        """Told by the package: each was written down before, and no earlier write is open.
+
+        The very call once more is no second write where its key is kept.
+        """
         with self._acting():
-            sent = Attempt.objects.filter(
-                exchange__call_key=call_key, upload__state=State.SENDING
-            ).values_list("upload__document__key", flat=True)
-            if keys - set(sent):
-                self.broken.append("Something took effect that was not yet said to be sent.")
+            this = Exchange.objects.filter(call_key=call_key).order_by("pk").last()
+            sending = Attempt.objects.filter(exchange=this, upload__state=State.SENDING)
+            keys = set(sending.values_list("upload__document__key", flat=True))
+            for one in documents:
+                if this is None or one.key not in keys:
+                    self.broken.append(f"{one.key} was sent before that was written down.")
+                elif self._is_open(one.key, besides=this):
+                    self.broken.append(f"{one.key} was sent again, and nobody had asked.")
+
+    def _is_open(self, key: str, *, besides: Exchange | None = None) -> bool:
+        """Whether a write of it was not answered, and it was not asked for after all its time."""
+        writes = Exchange.objects.filter(attempts__upload__document__key=key)
+        if besides is not None:
+            writes = writes.exclude(pk=besides.pk)
+            if self.shop.sort is Sort.KEEPS_KEYS:
+                writes = writes.exclude(call_key=besides.call_key)
+        looked = self.shop.looked.get(key)
+        return any(
+            one.call_key not in self.shop.answered
+            and (looked is None or looked < one.started_at + SETTLE)
+            for one in writes
+        )
 
     def _pass(self, how_long: timedelta) -> None:
         self.shop.wait_until(self.shop.time.now + how_long)
