@@ -123,12 +123,26 @@ def _held_back(uploads: Sequence[Upload]) -> dict[int, str]:
             invoice__in=[one.invoice_id for one in refused], kind__in=DOCUMENTS, state__in=LIVE
         ).values_list("invoice_id", "batch__number")
     )
+    newest = {
+        invoice_id: (pk, number)
+        for invoice_id, pk, number in Upload.objects.filter(
+            invoice__in=[one.invoice_id for one in refused], kind__in=DOCUMENTS
+        )
+        .order_by("pk")
+        .values_list("invoice_id", "pk", "batch__number")
+    }
     reasons = {one.pk: why_not_through(one.interface) for one in failed}
     for one in refused:
         assert one.invoice is not None  # noqa: S101 - documents name their invoice
         # It goes where its invoice setting goes now.
-        reasons[one.pk] = why_not(one.invoice, batches)
+        reasons[one.pk] = why_not(one.invoice, batches) or _went_on(one, newest)
     return {pk: reason for pk, reason in reasons.items() if reason}
+
+
+def _went_on(upload: Upload, newest: Mapping[int, tuple[int, int]]) -> str:
+    """Why an older upload of an invoice is not the one to try again, or nothing."""
+    pk, number = newest[upload.invoice_id or 0]
+    return "" if pk == upload.pk else f"Uploaded again in batch {number}. Retry it there."
 
 
 def _left_out(upload: Upload, reason: str) -> LeftOut:

@@ -55,6 +55,22 @@ def fail(desk: Desk, books: Books, *, number: str = "A-1") -> Invoice:
     return invoice
 
 
+def test_an_older_upload_is_not_the_one_to_try_again(desk: Desk, books: Books) -> None:
+    """Or the newest would go on saying "refused" of an invoice that was sent."""
+    invoice = fail(desk, books)
+    older = desk.of(invoice)
+    books.refusals["A-1"] = till.refused()
+    desk.upload(invoice)
+    desk.work()
+    books.refusals.clear()
+    with acting_for(desk.practice.pk):
+        asked = retry(upload_ids=[older.pk], actor=desk.user)
+    assert asked.queued == 0
+    assert [one.reason for one in asked.left_out] == ["Uploaded again in batch 2. Retry it there."]
+    with acting_for(desk.practice.pk):
+        assert retry(upload_ids=[desk.of(invoice).pk], actor=desk.user).queued == 1
+
+
 def test_a_retry_freezes_the_invoice_as_it_is_now(desk: Desk, books: Books) -> None:
     invoice = fail(desk, books)
     before = desk.of(invoice)
