@@ -89,6 +89,8 @@ class Calls:
         if answered is None:
             return self.said
         said = dict(zip([one.key for one in documents], answered, strict=True))
+        if again:
+            uploads = self._ask_about_refused(uploads, said)
         self.record(uploads, said)
         killpoints.reach(killpoints.AFTER_RECORD)
         return Said.ANSWERED
@@ -99,6 +101,15 @@ class Calls:
         """What the package has of them, as `ask` answers."""
         self._recorder.carry(uploads)
         return self.ask(uploads, lambda: carrier.find(connector, built))
+
+    def _ask_about_refused(
+        self, uploads: Sequence[Upload], said: Mapping[Key, Outcome]
+    ) -> list[Upload]:
+        """Of a call made again: what it refuses may have arrived by the first. Answers the rest."""
+        refused = [one for one in uploads if isinstance(said[one.document["key"]], Rejected)]
+        for one in refused:
+            self._unknown([one], str(said[one.document["key"]]))
+        return [one for one in uploads if one not in refused]
 
     def record(self, uploads: Sequence[Upload], said: Mapping[Key, Outcome]) -> None:
         """Write down what the package said of each."""
@@ -245,11 +256,16 @@ class Calls:
         )
 
     def _refused(self, uploads: Sequence[Upload], error: Rejected) -> None:
-        """The call as a whole was refused: several documents go again, each by itself."""
+        """The call as a whole was refused: several documents go again, each by itself.
+
+        What an earlier call may have brought there is asked for instead.
+        """
         reason = str(error)
 
         def refuse(some: Sequence[Upload]) -> None:
-            if len(uploads) == 1:
+            if self._recorder.accepted_earlier or self._recorder.again:
+                outcomes.unknown(some, reason=reason, held=self.held)
+            elif len(uploads) == 1:
                 said = {uploads[0].document["key"]: error}
                 outcomes.record(some, said, held=self.held)
             else:

@@ -38,6 +38,8 @@ class LaneRecorder:
         self._answer: tuple[datetime, WireAnswer] | None = None
         self._kept_at = time.monotonic()
         self.accepted = False
+        # Whether another call was begun after one that was accepted.
+        self.accepted_earlier = False
         # The call that is made again, so that what it is about is unknown whatever stops it.
         self.again: Exchange | None = None
         # How many calls the step in hand has made, or was about to make when it had to stop.
@@ -51,8 +53,10 @@ class LaneRecorder:
     def before_call(self) -> None:
         """One of the step's calls is about to be made. Raises LostLane."""
         self.calls += 1
+        self.accepted_earlier = self.accepted
         if self._answer:
             with acting_for(self._held.practice_id):
+                self.keep()
                 self.keep_answer()
         self._keep_in_time()
 
@@ -70,7 +74,7 @@ class LaneRecorder:
     def carry(self, uploads: Sequence[Upload], *, again: Exchange | None = None) -> None:
         """The writes that follow are for these uploads; they must be as they were then, if told."""
         self._uploads = uploads
-        self.accepted = False
+        self.accepted = self.accepted_earlier = False
         self.again = again
 
     def before_write(self, request: WireRequest) -> float:

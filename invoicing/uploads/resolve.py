@@ -86,9 +86,9 @@ def _repeat_of(uploads: Sequence[Upload], package: Package) -> _Repeat | None:
     if last is None:
         return None
     # The package keeps the key since it had it first, however often it was repeated.
-    begun = Exchange.objects.filter(
-        interface=first.interface_id, call_key=last.exchange.call_key
-    ).aggregate(first=Min("started_at"))["first"]
+    begun = Attempt.objects.filter(
+        upload=first, revision=last.revision, generation=last.generation
+    ).aggregate(first=Min("exchange__started_at"))["first"]
     if begun + package.limits.keys_kept <= clock.now():
         return None
     with_it = Upload.objects.filter(attempts__exchange=last.exchange).annotate(

@@ -57,7 +57,10 @@ def test_a_lost_answer_is_looked_up_and_adopted_never_sent_twice(known: Desk, bo
     assert known.moves(upload) == ["queued", "claimed", "sending", "unknown", "sent"]
 
 
-@pytest.mark.parametrize("trouble", [RetryLater("Till is busy."), NeedsReconnect("Signed out.")])
+@pytest.mark.parametrize(
+    "trouble",
+    [RetryLater("Till is busy."), NeedsReconnect("Signed out."), till.refused("No such page.")],
+)
 def test_trouble_after_a_write_was_accepted_is_looked_up_and_not_sent_again(
     known: Desk, books: Books, trouble: Exception
 ) -> None:

@@ -146,6 +146,27 @@ def test_our_fault_in_a_repeated_call_begins_the_time_it_may_take_anew(
     assert upload.unknown_since >= last.started_at
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["whole call", "one of it"])
+def test_what_a_repeated_call_is_refused_may_have_arrived_by_the_first(
+    known: Desk, books: Books, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    in_a_package_that_keeps_keys(monkeypatch)
+    invoice = known.invoice()
+
+    def refuse(write: Any) -> Any:
+        if whole:
+            raise till.refused("That key is not known here.")
+        return [till.refused("That number is taken.")]
+
+    books.script = [till.lose_answer, refuse]
+    known.upload(invoice)
+    known.work(turns=2)
+    assert known.of(invoice).state == State.UNKNOWN
+    known.work()
+    assert known.of(invoice).state == State.SENT
+    assert len(books.copies) == 1
+
+
 def test_a_key_is_kept_from_the_first_call_on_not_from_its_last_repeat(
     known: Desk, books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:

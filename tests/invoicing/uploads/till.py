@@ -225,6 +225,7 @@ class TillConnector:
             raise
         self._connection.recorder.after_write(WireAnswer(status=200, body=b"kept"))
         if books.trouble_after:
+            self._connection.limiter.acquire()
             raise books.trouble_after.pop(0)
         books.answered.append(call_key)
         return outcomes
