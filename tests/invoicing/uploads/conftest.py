@@ -12,7 +12,7 @@ from django.utils import timezone
 from connectors import registry
 from interfaces.credentials import store_tokens
 from interfaces.models import AccountingInterface, Lane
-from invoicing.models import Batch, Client, Invoice, Upload
+from invoicing.models import Batch, Client, ContactLink, Invoice, Upload
 from invoicing.uploads import enqueue, lane
 from invoicing.uploads.enqueue import Enqueued
 from invoicing.uploads.turn import Turn
@@ -153,3 +153,13 @@ def desk(practice: Practice, books: Books) -> Iterator[Desk]:
     """The desk of the practice."""
     lane.stopping.clear()
     yield open_desk(practice, books, make_member(practice))
+
+
+@pytest.fixture
+def known(desk: Desk) -> Desk:
+    """A desk whose client is linked already, so that calls are the invoices' alone."""
+    with acting_for(desk.practice.pk):
+        ContactLink.objects.create(
+            interface=desk.interface, client=desk.client, name="", remote_id="till-0"
+        )
+    return desk

@@ -20,7 +20,7 @@ from interfaces import lanes, limits
 from interfaces.connections import regain
 from interfaces.lanes import LostLane
 from interfaces.models import AccountingInterface, Lane
-from invoicing.models import ContactLink, Invoice, InvoicePdf, Upload
+from invoicing.models import Invoice, InvoicePdf, Upload
 from invoicing.uploads import killpoints, lane, outcomes, retry, states
 from invoicing.uploads.states import MOVES, IllegalMove, State
 from offices.tenancy import acting_for
@@ -28,16 +28,6 @@ from tests.factories import make_client, make_job
 from tests.invoicing.uploads import till
 from tests.invoicing.uploads.conftest import Desk, open_desk
 from tests.invoicing.uploads.till import Books
-
-
-@pytest.fixture
-def known(desk: Desk) -> Desk:
-    """A desk whose client is linked already, so that calls are the invoices' alone."""
-    with acting_for(desk.practice.pk):
-        ContactLink.objects.create(
-            interface=desk.interface, client=desk.client, name="", remote_id="till-0"
-        )
-    return desk
 
 
 def test_a_lost_answer_is_looked_up_and_adopted_never_sent_twice(known: Desk, books: Books) -> None:

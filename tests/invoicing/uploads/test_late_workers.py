@@ -15,7 +15,7 @@ from connectors.base.protocol import Outcome
 from interfaces import lanes
 from interfaces.lanes import Held, LostLane
 from interfaces.models import Lane
-from invoicing.models import ContactLink, Exchange, Upload, UploadEvent
+from invoicing.models import Exchange, Upload, UploadEvent
 from invoicing.uploads import killpoints, lane, outcomes, states
 from invoicing.uploads.calls import Calls
 from invoicing.uploads.recorder import LaneRecorder
@@ -26,16 +26,6 @@ from tests.invoicing.uploads import till, workers
 from tests.invoicing.uploads.conftest import Desk
 from tests.invoicing.uploads.shop import Shop, Sort, package_of, ways_to_look
 from tests.invoicing.uploads.workers import Fate, Stop, Worker
-
-
-@pytest.fixture
-def known(desk: Desk) -> Desk:
-    """A desk whose client is linked already, so that calls are the invoices' alone."""
-    with acting_for(desk.practice.pk):
-        ContactLink.objects.create(
-            interface=desk.interface, client=desk.client, name="", remote_id="till-0"
-        )
-    return desk
 
 
 def everything(desk: Desk) -> list[Any]:

@@ -18,16 +18,6 @@ from tests.invoicing.uploads.conftest import Desk
 from tests.invoicing.uploads.till import Books
 
 
-@pytest.fixture
-def known(desk: Desk) -> Desk:
-    """A desk whose client is linked already, so that calls are the invoices' alone."""
-    with acting_for(desk.practice.pk):
-        ContactLink.objects.create(
-            interface=desk.interface, client=desk.client, name="", remote_id="till-0"
-        )
-    return desk
-
-
 def break_us(write: Any) -> Any:
     """It is written, and our own code fails on the answer."""
     write()
