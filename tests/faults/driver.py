@@ -3,7 +3,7 @@
 `python -m tests.faults.driver --seed 7 --seconds 60` drives four worker processes of the product
 against three stand-in packages behind a line that can be cut: on SQLite, or, where DATABASE_URL and
 REDIS_URL are set, by Celery on PostgreSQL and Redis. When the time is over all faults end, whatever
-needs a person is retried as a person would, and the checker compares the clicks, our rows and what
+failed is retried as a person would, and the checker compares the clicks, our rows and what
 the stand-ins hold. The last line says what it came to; the exit code is 1 unless nothing was lost,
 nothing doubled and nothing left untold.
 """
@@ -392,7 +392,7 @@ class _World:
     # --- After
 
     def calm_down(self) -> bool:
-        """End the faults; retry what needs a person. Whether everything came to rest."""
+        """End the faults; retry what failed. Whether everything was sent."""
         self.stormy = False
         for worker in self.workers:
             if worker.process.poll() is None:
@@ -425,28 +425,28 @@ class _World:
         return False
 
     def _standing(self) -> tuple[int, int]:
-        """How many uploads are on their way, and how many wait for a person."""
+        """How many uploads are on their way, and how many failed."""
         from invoicing.models import Upload
-        from invoicing.uploads.states import MOVING, State
+        from invoicing.uploads.states import FAILED, MOVING
         from offices.tenancy import acting_for
 
         moving = failed = 0
         for firm in self.firms:
             with acting_for(firm.practice.pk):
                 moving += Upload.objects.filter(state__in=MOVING).count()
-                failed += Upload.objects.filter(state=State.NEEDS_PERSON).count()
+                failed += Upload.objects.filter(state__in=FAILED).count()
         return moving, failed
 
     def _retry(self) -> None:
-        """What a person does: try again, which looks first."""
+        """What a person does: try again what failed; what may be there is looked for first."""
         from invoicing.models import Upload
         from invoicing.uploads import retry
-        from invoicing.uploads.states import State
+        from invoicing.uploads.states import FAILED
         from offices.tenancy import acting_for
 
         for firm in self.firms:
             with acting_for(firm.practice.pk):
-                stuck = Upload.objects.filter(state=State.NEEDS_PERSON)
+                stuck = Upload.objects.filter(state__in=FAILED)
                 ids = list(stuck.values_list("pk", flat=True))
                 if ids:
                     retry(upload_ids=ids, actor=firm.user)
@@ -464,7 +464,7 @@ class _World:
                 self.told.resolved += left.count()
         findings = [*checked.findings, *self.broken]
         if not rested:
-            findings.append(f"Not everything came to rest within {PATIENCE:g} seconds.")
+            findings.append(f"Not everything was sent within {PATIENCE:g} seconds.")
         findings += [
             f"The stand-in itself failed: {crash!r}"
             for standin in self.standins.values()
