@@ -1,5 +1,6 @@
 """Practices taken in, and their people: as what, by whom, for how long, and the record of it."""
 
+import secrets
 from datetime import timedelta
 from typing import Any
 
@@ -89,6 +90,15 @@ def test_no_practice_is_named_like_an_address_of_the_products_own(db: None, slug
         people.free_slug(slug.upper())
     with pytest.raises(IntegrityError), transaction.atomic():
         make_practice(slug=slug)
+
+
+def test_a_generated_password_is_never_like_the_email_even_by_chance(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = iter(["ana@harbour.exam", "Zq7_x0uK-tW4pL9v"])
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda _: next(drawn))
+    made = people.add_member(practice=practice, email="ana@harbour.example", role=Role.VIEWER)
+    assert made.password == "Zq7_x0uK-tW4pL9v"
 
 
 def test_a_member_who_has_an_account_keeps_its_password(practice: Practice) -> None:
