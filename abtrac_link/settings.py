@@ -128,7 +128,7 @@ if EMBEDDED:
     kept_folder(VAR)  # the secrets may be given, and then nothing else has made it
     DATABASES = {
         "default": {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "abtrac_link.sqlite",
             "NAME": VAR / "abtrac-link.sqlite3",
             "OPTIONS": {
                 "timeout": 20,
