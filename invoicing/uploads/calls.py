@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum, auto
-from threading import Semaphore
 from typing import Any, Protocol, TypeVar
 
 from django.db import IntegrityError, InterfaceError, OperationalError
@@ -21,6 +20,7 @@ from invoicing.uploads.enqueue import NAMESPACE
 from invoicing.uploads.kinds import Carrier
 from invoicing.uploads.recorder import LaneRecorder
 from invoicing.uploads.states import State
+from invoicing.uploads.wire import Wire
 from offices.tenancy import acting_for
 
 log = logging.getLogger("invoicing.uploads")
@@ -46,7 +46,7 @@ class Shared(Protocol):
     """What the threads of one turn share."""
 
     held: Held
-    wire: Semaphore
+    wire: Wire
 
     @property
     def is_over(self) -> bool:
@@ -127,12 +127,13 @@ class Calls:
         """
         self.said = Said.WAIT
         try:
-            with self._turn.wire:
+            with self._turn.wire.taken():
                 if self._turn.is_over:
                     self._give_back(uploads)
                     return None
                 self._recorder.begin()
                 answer = self._on_the_wire(call)
+            self._turn.wire.let_next_leave()
         except GONE:
             raise
         except NeedsReconnect as error:

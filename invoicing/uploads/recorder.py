@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -31,8 +31,10 @@ class LaneRecorder:
     never made.
     """
 
-    def __init__(self, *, held: Held) -> None:
+    def __init__(self, *, held: Held, leaves: Callable[[], None] = lambda: None) -> None:
+        """`leaves` is told of each request that is about to use its socket."""
         self._held = held
+        self._leaves = leaves
         self._uploads: Sequence[Upload] = ()
         self._exchange_id = 0
         self._answer: tuple[datetime, WireAnswer] | None = None
@@ -109,6 +111,7 @@ class LaneRecorder:
         not_after = begun + self._held.lease.total_seconds() / 2
         if time.monotonic() > not_after:
             raise LostLane(f"Too late to send for interface {self._held.interface_id}.")
+        self._leaves()
         return not_after
 
     def after_write(self, answer: WireAnswer) -> None:

@@ -5,6 +5,7 @@ pile up, others help it with the documents.
 """
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -26,12 +27,16 @@ from invoicing.uploads.calls import GONE, Calls, Said
 from invoicing.uploads.kinds import CARRIERS
 from invoicing.uploads.recorder import LaneRecorder
 from invoicing.uploads.states import DOCUMENTS, State
+from invoicing.uploads.wire import Wire
 from offices.tenancy import acting_for
 
 log = logging.getLogger("invoicing.uploads")
 
 # Set when the worker is asked to end: the call in hand is finished, nothing more is claimed.
 stopping = threading.Event()
+
+# A step of a call takes about that long, and threads that take turns more often get slower.
+SWITCH_SECONDS = 0.001
 
 
 class Turn:
@@ -42,7 +47,7 @@ class Turn:
         self._ends = time.monotonic() + settings.UPLOAD_TURN_SECONDS
         self._over = threading.Event()
         # As many calls at once as the package allows; how many that is, the first claim tells.
-        self.wire = threading.Semaphore(1)
+        self.wire = Wire()
         self._helpers: list[threading.Thread] = []
         self._failed: list[Exception] = []
 
@@ -86,8 +91,10 @@ class Turn:
         if self.held.probing or any(one.is_alive() for one in self._helpers):
             return
         if not self._helpers:
-            for _ in range(1, concurrent):
-                self.wire.release()
+            # Python lets a thread that computes go on for 5 ms before another one gets its turn;
+            # one whose call is to leave, or is answered, would wait that long at every step.
+            sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
+            self.wire.allow_more(concurrent - 1)
         name = f"lane-{self.held.interface_id}"
         self._helpers = [
             threading.Thread(target=self._help, name=f"{name}-{number}", daemon=True)
@@ -120,7 +127,7 @@ class _Hands:
         self._turn = turn
         self._held = turn.held
         self._helps = helps
-        self._recorder = LaneRecorder(held=turn.held)
+        self._recorder = LaneRecorder(held=turn.held, leaves=turn.wire.has_left)
         self._calls = Calls(turn=turn, recorder=self._recorder)
         self._look = resolve.LookUps(self._calls)
         self._opening = open_connector(
