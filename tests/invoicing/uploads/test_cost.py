@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 SIZES = (1, 10, 50)
 # For each call, from one place on its way to another; PostgreSQL is also asked what time it is.
-MOST = {"claim": 8, "finish": 12}
+MOST = {"claim": 9, "finish": 12}
 PLACES = {
     "claim": (killpoints.BEFORE_CLAIM, killpoints.AFTER_CLAIM),
     "finish": (killpoints.AFTER_ANSWER, killpoints.AFTER_RECORD),
