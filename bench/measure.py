@@ -83,16 +83,27 @@ def report(
     *,
     at_most: float | None = None,
     at_least: float | None = None,
+    reached: float | None = None,
     n: int,
     seed: int = 0,
     **raw: Any,
 ) -> None:
-    """Print the line: whether the target is met, and the raw numbers behind the ratio."""
-    forgiven = FORGIVEN if asked().quick else 1.0
-    ok = (at_most is None or value <= at_most * forgiven) and (
-        at_least is None or value >= at_least / forgiven
-    )
-    if not ok:
+    """Print the line: whether the target is met, and the raw numbers behind the ratio.
+
+    `reached` is how far a target that is out of reach was come to: the line says that the target is
+    missed, and the run as a whole is so only when even that is lost again.
+    """
+
+    wanted = at_least if at_most is None else at_most
+
+    def holds(bound: float | None, forgiven: float) -> bool:
+        if bound is None:
+            return False
+        return value >= bound / forgiven if at_most is None else value <= bound * forgiven
+
+    ok = holds(wanted, FORGIVEN if asked().quick else 1.0)
+    # How far one came depends on the machine more than a target does: a quarter at any size.
+    if not ok and not holds(reached, FORGIVEN):
         missed.append(name)
     target = f"<= {at_most:g}" if at_most is not None else f">= {at_least:g}"
     line = {
