@@ -215,8 +215,8 @@ def test_pages_take_as_many_queries_for_many_rows_as_for_few(
                 Credential.objects.create(
                     interface=made, sealed="", expires_at=timezone.now(), connected_by=make_user()
                 )
-                AccountCode.objects.create(interface=interface, code=str(made.pk), name="x")
-                TaxCode.objects.create(interface=interface, code=str(made.pk), name="x", rate=1)
+                AccountCode.objects.create(interface=interface, code=f"new {made.pk}", name="x")
+                TaxCode.objects.create(interface=interface, code=f"new {made.pk}", name="x", rate=1)
                 make_setting(interface)
         for name, of in (
             ("list", interface.practice),
