@@ -45,7 +45,8 @@ def play_with_fate() -> None:
     from invoicing.uploads import killpoints
 
     die = random.Random(os.environ["FATE"])  # noqa: S311 - no secret
-    deaths, stops = float(os.environ["DEATHS"]), float(os.environ["STOPS"])
+    deaths, usually = float(os.environ["DEATHS"]), float(os.environ["STOPS"])
+    stops_at = {killpoints.BEFORE_SOCKET: float(os.environ["STOPS_BEFORE_SOCKET"])}
     lock = threading.Lock()
 
     def reached(place: str) -> None:
@@ -53,7 +54,7 @@ def play_with_fate() -> None:
             thrown = die.random()
         if thrown < deaths:
             os.kill(os.getpid(), signal.SIGKILL)
-        elif thrown < deaths + stops:
+        elif thrown < deaths + stops_at.get(place, usually):
             os.kill(os.getpid(), signal.SIGSTOP)
 
     killpoints.reached = reached

@@ -29,12 +29,14 @@ from tests.packages import make_known
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORKERS = 4
-# How long a package answers nothing before we give up, how long what it does may last after that,
-# and how long a dead worker keeps its lane; all in seconds and in this order of length.
+# How long a package answers nothing before we give up, how long at most it works at what it was
+# sent, how long a look-up does not see what it has made, how long we hold that a look-up proves
+# nothing, and how long a dead worker keeps its lane; all in seconds. A package that needs longer
+# than it says is not what is tried here: READ_TIMEOUT + SETTLE > LONGEST_WORK + LONGEST_UNSEEN.
 READ_TIMEOUT = 1.0
-LONGEST_WORK = 2.3
-LONGEST_UNSEEN = 0.8
-SETTLE = 4.0
+LONGEST_WORK = 2.0
+LONGEST_UNSEEN = 3.0
+SETTLE = 5.0
 LEASE = 3
 PACE = {
     "UPLOAD_LEASE_SECONDS": str(LEASE),
@@ -47,12 +49,17 @@ PACE = {
     "LOG_LEVEL": "CRITICAL",
     **{f"{key}_READ_TIMEOUT": str(READ_TIMEOUT) for key in ("XERO", "KEEPER", "PLAIN")},
 }
-# At each place on an upload's way.
-DEATHS, STOPS = 0.02, 0.015
+# For how long somebody is stopped, from and to: for a while, or on the way to the socket until
+# whoever came after has looked and has sent anew.
+STOPPED = (0.2, 2.0 * LEASE)
+STOPPED_LONG = (LEASE + SETTLE + LONGEST_WORK, LEASE + SETTLE + 3 * LONGEST_WORK)
+# At each place on an upload's way; the last before the socket is where stopping does most harm.
+DEATHS, STOPS, STOPS_BEFORE_SOCKET = 0.008, 0.003, 0.03
+LONG_STOPS = 0.6
 # How long everything may take to come to rest once the faults are over; only ends a broken run.
 PATIENCE = 240.0
 # The share of the documents that each interface gets.
-SHARES = (("xero", 0.2), ("keeper", 0.25), ("keeper", 0.25), ("plain", 0.1), ("plain", 0.2))
+SHARES = (("xero", 0.15), ("keeper", 0.2), ("keeper", 0.15), ("plain", 0.2), ("plain", 0.3))
 
 
 @dataclass
@@ -141,6 +148,8 @@ class _Worker:
     number: int
     process: subprocess.Popen[bytes]
     goes_on_at: float = 0.0
+    # Anywhere, in the middle of a transaction as it may be, which holds up everybody on SQLite.
+    stopped_by_us: bool = False
 
 
 @dataclass
@@ -211,7 +220,7 @@ class _World:
         for number in range(WORKERS):
             self.workers.append(_Worker(number, self._start(number)))
         began = time.monotonic()
-        moments = sorted(self.die.uniform(0, seconds) for _ in range(round(seconds * 4)))
+        moments = sorted(self.die.uniform(0, seconds) for _ in range(round(seconds * 2)))
         clicks = [(at * seconds * 2 / 3, firm, chosen) for at, firm, chosen in self.clicks]
         while (now := time.monotonic() - began) < seconds:
             while clicks and clicks[0][0] <= now:
@@ -260,7 +269,7 @@ class _World:
 
     def _misfortune(self) -> None:
         kind = self.die.choices(
-            ["kill", "stop", "package", "line"], weights=[0.05, 0.06, 0.5, 0.39]
+            ["kill", "stop", "package", "line"], weights=[0.06, 0.04, 0.5, 0.4]
         )[0]
         if kind == "kill":
             self.die.choice(self.workers).process.kill()
@@ -271,10 +280,14 @@ class _World:
         else:
             self._on_the_line()
 
+    def _whose(self) -> str:
+        """The package without keys oftener: nothing but ourselves keeps it from having two."""
+        return str(self.die.choices(list(self.standins), weights=(1, 1, 2))[0])
+
     def _at_the_package(self) -> None:
         from connectors.base.standin import Answer, Delay, Drop, Truncate
 
-        key = self.die.choice(list(self.standins))
+        key = self._whose()
         standin = self.standins[key]
         effect = self.die.random() < 0.5
         fault = self.die.choice(
@@ -292,13 +305,13 @@ class _World:
         standin.script(method=method, times=1, fault=fault)
         self.told.drops += 1
         if key == "plain":
-            standin.visible_after = self.die.uniform(0, LONGEST_UNSEEN)
+            standin.visible_after = self.die.choice([0, LONGEST_UNSEEN])
             standin.lookup_seconds = self.die.uniform(0, 0.3)
 
     def _on_the_line(self) -> None:
         from tests.faults.wire import Cut, Swallow
 
-        key = self.die.choice(list(self.wires))
+        key = self._whose()
         begins = self.die.choice(["", "PUT" if key == "xero" else "POST"])
         answers = self.die.random() < 0.5
         body = self.die.choice([None, 0, 40])
@@ -326,6 +339,7 @@ class _World:
             "FATE": f"{self.seed} {number} {self.lives[number]}",
             "DEATHS": str(DEATHS if self.stormy else 0),
             "STOPS": str(STOPS if self.stormy else 0),
+            "STOPS_BEFORE_SOCKET": str(STOPS_BEFORE_SOCKET if self.stormy else 0),
         }
         for key, standin in self.standins.items():
             word = key.upper()
@@ -372,6 +386,7 @@ class _World:
 
     def _stop(self, worker: _Worker) -> None:
         if worker.process.poll() is None:
+            worker.stopped_by_us = True
             worker.process.send_signal(signal.SIGSTOP)
 
     def _tend(self) -> None:
@@ -380,13 +395,16 @@ class _World:
         for worker in self.workers:
             if worker.process.poll() is not None:
                 self.told.kills += 1
-                worker.process, worker.goes_on_at = self._start(worker.number), 0.0
+                worker.process = self._start(worker.number)
+                worker.goes_on_at, worker.stopped_by_us = 0.0, False
             elif _is_stopped(worker.process.pid):
                 if not worker.goes_on_at:
                     self.told.pauses += 1
-                    worker.goes_on_at = now + self.die.uniform(0.2, 2 * LEASE)
+                    long = not worker.stopped_by_us and self.die.random() < LONG_STOPS
+                    seconds = STOPPED_LONG if long else STOPPED
+                    worker.goes_on_at = now + self.die.uniform(*seconds)
                 elif now >= worker.goes_on_at:
-                    worker.goes_on_at = 0.0
+                    worker.goes_on_at, worker.stopped_by_us = 0.0, False
                     worker.process.send_signal(signal.SIGCONT)
 
     # --- After
