@@ -3,8 +3,8 @@
 SQLite has one writer at a time. Who finds another one there looks in again after 1, 2, 5, 10, 15,
 20, 25 and more milliseconds (its busy handler, sqlite3.c `sqliteDefaultBusyCallback`), and may find
 yet another one, so that two threads that write in turns wait far longer than the writing takes. In
-a line of our own the next one goes as soon as the one before has finished. Other processes are
-waited for as before.
+a line of our own the next transaction begins as soon as the one before has ended. Other processes,
+and statements outside a transaction, are waited for as before.
 """
 
 import os
@@ -12,6 +12,7 @@ import threading
 from typing import Any
 
 from django.db.backends.sqlite3 import base
+from django.db.utils import OperationalError
 
 _line = threading.Lock()
 
@@ -36,9 +37,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _start_transaction_under_autocommit(self) -> None:
         """Begin as a writer. Raises OperationalError when the others take longer than allowed."""
         line = _line
-        # After the wait SQLite decides, by its own: never is this more than a matter of order.
-        if line.acquire(timeout=self.settings_dict["OPTIONS"]["timeout"]):
-            self._place = line
+        if not line.acquire(timeout=self.settings_dict["OPTIONS"]["timeout"]):
+            raise OperationalError("database is locked by another thread of this process")
+        self._place = line
         try:
             super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:

@@ -109,3 +109,13 @@ def test_a_forked_process_does_not_wait_for_a_thread_it_does_not_have() -> None:
             os._exit(1 if in_line() else 0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert in_line()
+
+
+@pytest.mark.django_db
+def test_what_is_committed_is_on_the_disk() -> None:
+    """A power cut must not forget what was about to leave, nor that somebody clicked."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous")
+        assert cursor.fetchone() == (2,)
+        cursor.execute("PRAGMA journal_mode")
+        assert cursor.fetchone() == ("wal",)
