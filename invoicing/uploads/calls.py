@@ -100,7 +100,12 @@ class Calls:
     ) -> dict[Key, Found] | None:
         """What the package has of them, as `ask` answers."""
         self._recorder.carry(uploads)
-        return self.ask(uploads, lambda: carrier.find(connector, built))
+        return self.ask(uploads, lambda: self._look(carrier, connector, built))
+
+    def _look(self, carrier: Carrier, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
+        # Nothing is stored before a look-up leaves, so nobody need wait for that.
+        self._turn.wire.has_left()
+        return carrier.find(connector, built)
 
     def _ask_about_refused(
         self, uploads: Sequence[Upload], said: Mapping[Key, Outcome]

@@ -2,11 +2,18 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from invoicing.uploads import wire as module
+from invoicing.uploads.calls import Calls
+from invoicing.uploads.kinds import CARRIERS
+from invoicing.uploads.recorder import LaneRecorder
+from invoicing.uploads.turn import Turn
 from invoicing.uploads.wire import Wire
+from tests.invoicing.uploads.conftest import Desk
+from tests.invoicing.uploads.test_late_workers import take
 
 PATIENCE = 10
 
@@ -132,3 +139,21 @@ def test_as_many_calls_at_once_as_the_package_allows(wire: Wire, hand: Makes) ->
     assert not third.has_wire.is_set()
     two[0].end()
     assert third.has_wire.wait(PATIENCE)
+
+
+@pytest.mark.django_db
+def test_nobody_waits_for_a_look_up_to_leave(known: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    known.upload(known.invoice())
+    held = take(known)
+    turn = Turn(held=held)
+    looked: list[bool] = []
+
+    def find(connector: Any, built: Any) -> dict[str, Any]:
+        looked.append(bool(turn.wire._starting))
+        return {}
+
+    invoices = CARRIERS["invoice"]
+    monkeypatch.setattr(invoices, "find", find)
+    calls = Calls(turn=turn, recorder=LaneRecorder(held=held, leaves=turn.wire.has_left))
+    assert calls.find(invoices, None, known.all(), []) == {}
+    assert looked == [False]
