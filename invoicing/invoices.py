@@ -15,8 +15,8 @@ from django.utils.text import get_valid_filename
 from interfaces import clock, lanes
 from invoicing.models import Invoice, InvoicePdf, Upload
 from invoicing.uploads import followups, states
-from invoicing.uploads.outcomes import CONFLICT, finish_batches
-from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING, State
+from invoicing.uploads.outcomes import finish_batches
+from invoicing.uploads.states import CONFLICT, DOCUMENTS, LIVE, MOVING, State
 
 Status = Invoice.Status
 # Something else stands in its place there, and no write of ours was left unanswered: it surely was

@@ -9,7 +9,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q
 
 from interfaces.models import AccountingInterface
 from invoicing.models import InvoiceSetting, Upload
-from invoicing.uploads.states import DOCUMENTS, State
+from invoicing.uploads.states import DOCUMENTS, FAILED, NOT_KNOWN, State
 
 
 class AlreadyLinked(Exception):
@@ -24,6 +24,8 @@ class UploadFacts:
     settings: list[str]
     last_upload: datetime | None
     failed: int
+    # They may be there: nobody has found out.
+    not_known: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ def facts_of(interfaces: Iterable[AccountingInterface]) -> list[UploadFacts]:
             settings=names.get(one.pk, []),
             last_upload=told.get(one.pk, {}).get("last_upload"),
             failed=told.get(one.pk, {}).get("failed", 0),
+            not_known=told.get(one.pk, {}).get("not_known", 0),
         )
         for one in rows
     ]
@@ -87,20 +90,21 @@ def link_settings(
 
 
 def _told(interfaces: list[AccountingInterface]) -> Any:
-    """Per interface: when it last sent a document, and how many stand failed.
+    """Per interface: when it last sent a document, and how many stand failed or not known.
 
     A failure that a later upload of the same invoice has replaced is over.
     """
     later = Upload.objects.filter(
         invoice=OuterRef("invoice"), kind=OuterRef("kind"), pk__gt=OuterRef("pk")
     )
-    failed = Q(state__in=[State.REFUSED, State.NEEDS_PERSON]) & ~Q(Exists(later))
+    stands = ~Q(Exists(later))
     return (
         Upload.objects.filter(interface__in=interfaces, kind__in=DOCUMENTS)
         .order_by()
         .values("interface")
         .annotate(
             last_upload=Max("sent_at", filter=Q(state=State.SENT)),
-            failed=Count("pk", filter=failed),
+            failed=Count("pk", filter=Q(state__in=FAILED) & ~NOT_KNOWN & stands),
+            not_known=Count("pk", filter=NOT_KNOWN & stands),
         )
     )

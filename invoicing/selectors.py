@@ -41,11 +41,11 @@ from invoicing.models import (
     Upload,
     UploadEvent,
 )
-from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING
+from invoicing.uploads.states import DOCUMENTS, FAILED, LIVE, MOVING, NOT_KNOWN
+from invoicing.words import Besides
 
 State = Upload.State
 Kind = Upload.Kind
-FAILED = (State.REFUSED, State.NEEDS_PERSON)
 ASIDE = (State.PARKED, State.CANCELLED)
 COMPANIONS = (Kind.CONTACT, Kind.JOB, Kind.PDF, Kind.ALLOCATION)
 # What is shown of contacts, jobs, PDFs and credits that are not through; the rest is counted.
@@ -154,7 +154,8 @@ def batches() -> QuerySet[Batch]:
     return Batch.objects.select_related("created_by").annotate(
         documents=_count_of(Q()),
         sent=_count_of(Q(state=State.SENT)),
-        failed=_count_of(Q(state__in=FAILED) & ~went_on()),
+        failed=_count_of(Q(state__in=FAILED) & ~NOT_KNOWN & ~went_on()),
+        not_known=_count_of(NOT_KNOWN & ~went_on()),
         moving=_count_of(Q(state__in=MOVING)),
     )
 
@@ -171,20 +172,26 @@ def _count_of(which: Q) -> Coalesce:
 
 
 def count_besides(rows: Iterable[Batch]) -> None:
-    """Give each batch its `besides`: what failed of what goes with its invoices, in one query."""
+    """Give each batch its `besides`: what needs a person beside its invoices, in one query."""
     batches = list(rows)
     failed = (
         Upload.objects.filter(batch__in=batches, kind__in=COMPANIONS, state__in=FAILED)
         .filter(~went_on())
+        .annotate(not_known=_is_not_known())
         .order_by()
-        .values("batch", "kind")
+        .values("batch", "kind", "not_known")
         .annotate(count=Count("pk"))
     )
-    found: dict[int, dict[str, int]] = {}
+    found: dict[tuple[int, int], dict[str, int]] = {}
     for row in failed:
-        found.setdefault(row["batch"], {})[row["kind"]] = row["count"]
+        found.setdefault((row["batch"], row["not_known"]), {})[row["kind"]] = row["count"]
     for one in batches:
-        one.besides = found.get(one.pk, {})  # type: ignore[attr-defined]
+        besides = Besides(failed=found.get((one.pk, 0), {}), not_known=found.get((one.pk, 1), {}))
+        one.besides = besides  # type: ignore[attr-defined]
+
+
+def _is_not_known() -> Case:
+    return Case(When(NOT_KNOWN, then=Value(1)), default=Value(0), output_field=IntegerField())
 
 
 def _later(*same: str) -> QuerySet[Upload]:
@@ -215,11 +222,12 @@ class Standing:
     sent: int = 0
     warned: int = 0
     failed: int = 0
+    # It may be there: nobody has found out.
+    not_known: int = 0
     moving: int = 0
     aside: int = 0
     companions_moving: int = 0
-    # What failed of them, by kind.
-    besides: Mapping[str, int] = field(default_factory=dict)
+    besides: Besides = field(default_factory=Besides)
     totals: list[CurrencyTotal] = field(default_factory=list)
     sent_totals: list[CurrencyTotal] = field(default_factory=list)
 
@@ -230,13 +238,19 @@ class Standing:
 
     @property
     def everything_failed(self) -> int:
-        """All that can be retried, companions included."""
-        return self.failed + sum(self.besides.values())
+        """All that failed, companions included."""
+        return self.failed + sum(self.besides.failed.values())
+
+    @property
+    def everything_not_known(self) -> int:
+        """All that nobody has found out about, companions included."""
+        return self.not_known + sum(self.besides.not_known.values())
 
     @property
     def companions(self) -> int:
         """Companions that are not through."""
-        return sum(self.besides.values()) + self.companions_moving
+        needing = [*self.besides.failed.values(), *self.besides.not_known.values()]
+        return sum(needing) + self.companions_moving
 
 
 def standing_of(batch: Batch) -> Standing:
@@ -244,8 +258,9 @@ def standing_of(batch: Batch) -> Standing:
     rows = (
         Upload.objects.filter(batch=batch)
         .annotate(went_on=Case(When(went_on(), then=Value(1)), default=Value(0)))
+        .annotate(not_known=_is_not_known())
         .order_by()
-        .values("kind", "state", "went_on", "invoice__currency")
+        .values("kind", "state", "went_on", "not_known", "invoice__currency")
         .annotate(
             count=Count("pk"),
             warned=Count("pk", filter=~Q(warnings=[])),
@@ -257,16 +272,20 @@ def standing_of(batch: Batch) -> Standing:
     companions: dict[str, _Tally] = {kind: _Tally() for kind in COMPANIONS}
     for row in rows:
         (companions.get(row["kind"]) or documents).add(row)
-    besides = {kind: one.by_state["failed"] for kind, one in companions.items()}
+    besides = Besides(
+        failed={kind: n for kind, one in companions.items() if (n := one.by_state["failed"])},
+        not_known={kind: n for kind, one in companions.items() if (n := one.by_state["not_known"])},
+    )
     return Standing(
         documents=documents.count,
         sent=documents.by_state["sent"],
         warned=documents.warned,
         failed=documents.by_state["failed"],
+        not_known=documents.by_state["not_known"],
         moving=documents.by_state["moving"],
         aside=documents.by_state["aside"],
         companions_moving=sum(one.by_state["moving"] for one in companions.values()),
-        besides={kind: count for kind, count in besides.items() if count},
+        besides=besides,
         totals=documents.totals(documents.everything),
         sent_totals=documents.totals(documents.through),
     )
@@ -277,12 +296,12 @@ class _Tally:
 
     def __init__(self) -> None:
         self.count = self.warned = 0
-        self.by_state = {"sent": 0, "failed": 0, "moving": 0, "aside": 0}
+        self.by_state = {"sent": 0, "failed": 0, "not_known": 0, "moving": 0, "aside": 0}
         self.everything: dict[str, list[Mapping[str, Any]]] = {}
         self.through: dict[str, list[Mapping[str, Any]]] = {}
 
     def add(self, row: Mapping[str, Any]) -> None:
-        group = "aside" if row["went_on"] and row["state"] in FAILED else group_of(row["state"])
+        group = _group_of(row)
         self.count += row["count"]
         self.by_state[group] += row["count"]
         currency = row["invoice__currency"] or ""
@@ -303,18 +322,20 @@ class _Tally:
         ]
 
 
-def group_of(state: str) -> str:
-    """`sent`, `failed`, `moving` or `aside`."""
-    if state in MOVING:
+def _group_of(row: Mapping[str, Any]) -> str:
+    if row["state"] in MOVING:
         return "moving"
-    if state in FAILED:
-        return "failed"
-    return "sent" if state == State.SENT else "aside"
+    if row["state"] == State.SENT:
+        return "sent"
+    if row["state"] not in FAILED or row["went_on"]:
+        return "aside"
+    return "not_known" if row["not_known"] else "failed"
 
 
 SHOWN = {
     "all": Q(),
-    "failed": Q(state__in=FAILED, later_batch__isnull=True),
+    "failed": Q(state__in=FAILED, later_batch__isnull=True) & ~NOT_KNOWN,
+    "not_known": Q(later_batch__isnull=True) & NOT_KNOWN,
     "moving": Q(state__in=MOVING),
     "sent": Q(state=State.SENT),
     "aside": Q(state__in=ASIDE) | Q(state__in=FAILED, later_batch__isnull=False),
@@ -371,9 +392,14 @@ def companions_of(batch: Batch) -> list[Upload]:
     return list(rows[:MOST_COMPANIONS])
 
 
-def retryable(batch: Batch, *, upload_ids: Sequence[int] | None) -> list[Upload]:
-    """The failed uploads of the batch, of any kind; only those named, where some are."""
+# Which of what needs a person is retried at once.
+RETRIED = {"failed": ~NOT_KNOWN, "not_known": NOT_KNOWN}
+
+
+def retryable(batch: Batch, *, upload_ids: Sequence[int] | None, which: str = "") -> list[Upload]:
+    """What needs a person of the batch, of any kind; only those named, where some are."""
     rows = Upload.objects.filter(batch=batch, state__in=FAILED).filter(~went_on())
+    rows = rows.filter(RETRIED.get(which, Q()))
     if upload_ids is not None:
         rows = rows.filter(pk__in=upload_ids)
     return list(rows.select_related("invoice").defer("document").order_by("pk"))

@@ -22,9 +22,9 @@ from invoicing.forms import LinkExistingForm, ParkForm
 from invoicing.models import Batch, Upload
 from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, tell_left_out, to
 from invoicing.tables import BatchesTable, DocumentsTable, lay_out
-from invoicing.uploads.states import DOCUMENTS
+from invoicing.uploads.states import DOCUMENTS, FAILED
 from invoicing.views_available import ask_why
-from invoicing.words import besides_failed, counted, money
+from invoicing.words import besides_told, counted, money
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -33,6 +33,7 @@ from offices.tenancy import acting_for
 SHOWN = [
     ("all", "All", "documents"),
     ("failed", "Failed", "failed"),
+    ("not_known", "Not known", "not_known"),
     ("moving", "On the way", "moving"),
     ("sent", "Sent", "sent"),
     ("aside", "Set aside", "aside"),
@@ -89,10 +90,11 @@ def progress(request: PracticeRequest, *, batch_number: int) -> HttpResponse:
 @require_POST
 @practice_view(Role.ACCOUNTS)
 def retry(request: PracticeRequest, *, batch_number: int) -> HttpResponse:
-    """Try failed uploads again: one, those ticked, or all of the batch."""
+    """Try uploads that need a person again: one, those ticked, or all of one sort."""
     found = _batch(batch_number)
-    wanted = None if "all" in request.POST else _ticked(request)
-    rows = selectors.retryable(found, upload_ids=wanted)[:MOST_AT_ONCE]
+    which = request.POST.get("all", "")
+    wanted = None if which else _ticked(request)
+    rows = selectors.retryable(found, upload_ids=wanted, which=which)[:MOST_AT_ONCE]
     if not rows:
         messages.warning(request, NOTHING_TICKED if wanted == [] else "None of these has failed.")
         return back(request, "batch", batch_number=found.number)
@@ -154,7 +156,9 @@ def park_failed(request: PracticeRequest, *, batch_number: int) -> HttpResponse:
     rows = selectors.retryable(found, upload_ids=_ticked(request))
     invoices = [one.invoice for one in rows if one.invoice and one.kind in DOCUMENTS]
     if not invoices:
-        messages.warning(request, "Nothing was done: tick at least one that failed first.")
+        messages.warning(
+            request, "Nothing was done: tick at least one that failed or is not known first."
+        )
         return back(request, "batch", batch_number=found.number)
     return ask_why(request, ParkForm(), invoices)
 
@@ -164,7 +168,7 @@ def park_failed(request: PracticeRequest, *, batch_number: int) -> HttpResponse:
 def link_existing(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
     """Say that the document is in the package already, and which one it is."""
     with acting_for(request.practice.pk):
-        rows = Upload.objects.filter(kind__in=DOCUMENTS, state__in=selectors.FAILED)
+        rows = Upload.objects.filter(kind__in=DOCUMENTS, state__in=FAILED)
         row = get_object_or_404(rows.select_related("invoice", "interface", "batch"), pk=upload_id)
     known = row.remote_id or _id_in(row.remote_url)
     form = LinkExistingForm(request.POST or None, initial={"remote_id": known})
@@ -301,7 +305,7 @@ def _ticks(table: DocumentsTable) -> set[str]:
     return {
         "waiting" if one.state == Upload.State.QUEUED else "failed"
         for one in shown
-        if one.state in (Upload.State.QUEUED, *selectors.FAILED) and not one.later_batch
+        if one.state in (Upload.State.QUEUED, *FAILED) and not one.later_batch
     }
 
 
@@ -322,7 +326,9 @@ def _summary_once(request: PracticeRequest, batch: Batch, standing: selectors.St
         parts.append(f"{standing.failed} failed")
     if standing.aside:
         parts.append(f"{standing.aside} set aside")
-    besides = besides_failed(standing.besides)
+    if standing.not_known:
+        parts.append(f"{standing.not_known} not known: please check")
+    besides = besides_told(standing.besides)
     return ", ".join(parts) + (f"; {besides}." if besides else ".")
 
 

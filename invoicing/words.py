@@ -1,7 +1,7 @@
 """How uploads and amounts are told to people: one word per state, the same on every page."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 
 from invoicing.models import Notice, Upload
+from invoicing.uploads.states import is_not_known
 
 State = Upload.State
 
@@ -39,7 +40,7 @@ def state_of(upload: Upload, *, now: datetime | None = None) -> Told:
         return Told(badge="sent_with_warning", words="Sent with warning")
     if upload.state in (State.REFUSED, State.NEEDS_PERSON) and getattr(upload, "later_batch", None):
         return Told(badge="draft", words="Uploaded again")
-    if upload.state == State.NEEDS_PERSON and _may_have_arrived(upload):
+    if is_not_known(upload):
         # Never called failed: only the package knows, and it could not be asked.
         return Told(badge=State.NEEDS_PERSON, words="Not known: please check")
     if upload.state == State.QUEUED:
@@ -50,10 +51,6 @@ def state_of(upload: Upload, *, now: datetime | None = None) -> Told:
 def state_named(state: str) -> str:
     """A state of the history in words; the moment it was in does not matter there."""
     return _HISTORY.get(state, state)
-
-
-def _may_have_arrived(upload: Upload) -> bool:
-    return upload.unknown_since is not None and upload.code != "conflict"
 
 
 def _waiting(upload: Upload, now: datetime) -> Told:
@@ -83,8 +80,8 @@ _NOTICES: Mapping[str, str] = {
     " takes it, and says why it waits.",
     Notice.Kind.NO_CONSENT: "{uploads} waiting since {since} for {name} to be connected. Each goes"
     " by itself afterwards; nothing is lost.",
-    Notice.Kind.UNTOUCHED: "{uploads} failed, and nobody has done anything about it since {since}."
-    " Each says what to do: correct, retry or park it.",
+    Notice.Kind.UNTOUCHED: "{uploads} failed or not known, and nobody has done anything about it"
+    " since {since}. Each says what to do: correct, retry or park it.",
     Notice.Kind.PAYMENTS: "Not read from {label} since {since}, so what is shown as paid may be"
     " old.",
     Notice.Kind.CODES: "Not read from {label} since {since}, so what was added or archived there"
@@ -123,13 +120,28 @@ _BESIDES = {
 }
 
 
-def besides_failed(counts: Mapping[str, int]) -> str:
-    """`1 contact and 2 PDFs failed`, of what goes with invoices; nothing where nothing failed."""
-    parts = [counted(counts[kind], word) for kind, word in _BESIDES.items() if counts.get(kind)]
-    if not parts:
-        return ""
-    *before, last = parts
-    return f"{', '.join(before)} and {last} failed" if before else f"{last} failed"
+@dataclass(frozen=True, kw_only=True)
+class Besides:
+    """What goes with invoices and needs a person, counted by kind."""
+
+    failed: Mapping[str, int] = field(default_factory=dict)
+    not_known: Mapping[str, int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.failed or self.not_known)
+
+
+def besides_told(besides: Besides) -> str:
+    """`1 contact and 2 PDFs failed; 1 job not known`; nothing where all is well."""
+    told = ((besides.failed, "failed"), (besides.not_known, "not known"))
+    return "; ".join(f"{_kinds(counts)} {how}" for counts, how in told if counts)
+
+
+def _kinds(counts: Mapping[str, int]) -> str:
+    *before, last = [
+        counted(counts[kind], word) for kind, word in _BESIDES.items() if counts.get(kind)
+    ]
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def listed(names: Sequence[str], *, most: int = 8) -> str:

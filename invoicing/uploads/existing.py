@@ -83,7 +83,7 @@ def link_existing(*, upload_id: int, found: Found, actor: User | None) -> None:
 
 @transaction.atomic
 def unlink(*, upload_id: int, actor: User | None) -> bool:
-    """Take that word back: the invoice counts as failed again. False where nobody had given it.
+    """Take that word back: the invoice needs a person again. False where nobody had given it.
 
     What followed from it goes with it: the steps that name that document, and its payments. Raises
     CannotUnlink while one of the steps is on the wire.

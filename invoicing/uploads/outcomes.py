@@ -18,11 +18,9 @@ from interfaces.models import AccountingInterface
 from invoicing import documents
 from invoicing.models import ContactLink, Upload
 from invoicing.uploads import followups, kinds, states
-from invoicing.uploads.states import DOCUMENTS, MOVING, State
+from invoicing.uploads.states import CONFLICT, DOCUMENTS, MOVING, State
 from offices.tenancy import current_practice_id
 
-# The package holds something else in our place, so it surely does not hold ours.
-CONFLICT = "conflict"
 ANSWER_FIELDS = (
     "reason",
     "next_step",

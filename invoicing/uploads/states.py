@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from django.db.models import Q
+
 from interfaces.lanes import Held, LostLane
 from invoicing.models import Upload
 from invoicing.uploads.each import add_events, update_each
@@ -48,10 +50,20 @@ DOCUMENTS = (Upload.Kind.INVOICE, Upload.Kind.CREDIT_NOTE)
 MOVING = (State.QUEUED, State.CLAIMED, State.SENDING, State.UNKNOWN)
 # Somebody must do something.
 FAILED = (State.REFUSED, State.NEEDS_PERSON)
+# The package holds something else in our place, so it surely does not hold ours.
+CONFLICT = "conflict"
+# Of these it may hold ours: nobody has found out, so they are never called or counted as failed.
+NOT_KNOWN = Q(state=State.NEEDS_PERSON, unknown_since__isnull=False) & ~Q(code=CONFLICT)
 # Such an invoice is not offered again.
 LIVE = (*MOVING, State.SENT, State.NEEDS_PERSON)
 # Only the holder of the lane may move these.
 HELD = (State.CLAIMED, State.SENDING)
+
+
+def is_not_known(upload: Upload) -> bool:
+    """`NOT_KNOWN`, of a row in hand."""
+    unknown = upload.state == State.NEEDS_PERSON and upload.unknown_since is not None
+    return unknown and upload.code != CONFLICT
 
 
 class IllegalMove(RuntimeError):

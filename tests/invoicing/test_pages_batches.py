@@ -16,7 +16,7 @@ from invoicing.models import Batch, Invoice, Upload, UploadEvent
 from invoicing.words import money
 from offices.models import AuditEntry, Practice, Role, User
 from offices.tenancy import acting_for
-from tests.factories import make_invoice, make_member, make_practice
+from tests.factories import make_interface, make_invoice, make_member, make_practice
 from tests.invoicing.pages import client_of, counted_queries, said, text_of, url
 from tests.invoicing.scene import Scene, make_batch, make_scene, make_upload
 
@@ -155,9 +155,13 @@ def test_the_words_of_a_package_are_shown_as_text(
 
 def test_the_counts_add_up(practice: Practice, scene: Scene, browser: Browser) -> None:
     page = browser.get(url(practice, "batches/1/"))
-    assert "6 of 12 sent, 3 failed, 3 set aside; 1 PDF failed" in text_of(page)
-    assert "Retry all that failed (4)" in text_of(page)
-    for show, count in {"failed": 3, "sent": 6, "aside": 3, "moving": 0, "nonsense": 12}.items():
+    assert (
+        "6 of 12 sent, 2 failed, 3 set aside, 1 not known: please check; 1 PDF failed"
+        in text_of(page)
+    )
+    assert "Retry all that failed (3)" in text_of(page)
+    counts = {"failed": 2, "not_known": 1, "sent": 6, "aside": 3, "moving": 0, "nonsense": 12}
+    for show, count in counts.items():
         shown = browser.get(url(practice, f"batches/1/?show={show}"))
         assert len(list(shown.context["table"].paginated_rows)) == count, show
     running = text_of(browser.get(url(practice, "batches/2/")))
@@ -195,6 +199,47 @@ def test_what_failed_beside_the_invoices_is_said_wherever_the_batch_is_told(
     assert "; 2 PDFs failed" in text_of(browser.get(url(practice, "batches/7/")))
 
 
+def test_what_nobody_has_found_out_is_never_counted_or_called_failed(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    with acting_for(practice.pk):
+        interface = make_interface(name="Xero Dunedin")
+        batch = make_batch(7, finished=True)
+        since: dict[str, Any] = {"unknown_since": timezone.now(), "interface": interface}
+        first = _another(scene)
+        invoices = [first, *(_another(scene) for _ in range(19))]
+        rows = [make_upload(batch, one, State.NEEDS_PERSON, **since) for one in invoices]
+        rows.append(make_upload(batch, first, State.NEEDS_PERSON, "pdf", **since))
+    page = browser.get(url(practice, "batches/7/"))
+    told = text_of(page)
+    words = "0 of 20 sent, 20 not known: please check; 1 PDF not known"
+    assert f"Batch 7 is finished. {words}. What is not known is listed first" in told
+    assert f"{words} All 20 Not known 20" in told
+    assert "ailed" not in told
+    assert "Look again for all not known (21)" in told
+    shown = browser.get(url(practice, "batches/7/?show=not_known"))
+    assert shown.context["table"].paginator.count == 20
+    listed = text_of(browser.get(url(practice, "batches/")))
+    assert "Abtrac 20 0 0 20 not known: please check 1 PDF not known Batch 3" in listed
+    there = text_of(browser.get(url(practice, f"interfaces/{interface.pk}/")))
+    assert "Failed 0 invoices Not known: please check 20 invoices" in there
+    [row] = browser.get(url(practice, "interfaces/")).content.decode().split("Dunedin")[1:]
+    assert 'data-label="Failed" class="number">0<' in row
+    assert 'data-label="Not known" class="number">20<' in row
+    with acting_for(practice.pk):
+        refused = make_upload(batch, _another(scene), State.REFUSED, interface=interface)
+    told = text_of(browser.get(url(practice, "batches/7/")))
+    assert "0 of 21 sent, 1 failed, 20 not known: please check; 1 PDF not known" in told
+    assert "All 21 Failed 1 Not known 20" in told
+    answer = browser.post(url(practice, "batches/7/retry/"), {"all": "not_known"}, follow=True)
+    assert said(answer) == ["21 uploads on the way again."]
+    assert states(practice, *rows, refused) == ["unknown"] * 21 + ["refused"]
+    with acting_for(practice.pk):
+        Upload.objects.filter(pk=rows[0].pk).update(state=State.NEEDS_PERSON)
+    browser.post(url(practice, "batches/7/retry/"), {"all": "failed"})
+    assert states(practice, rows[0], refused) == ["needs_person", "queued"]
+
+
 def test_a_contact_that_went_later_has_not_failed(
     practice: Practice, scene: Scene, browser: Browser
 ) -> None:
@@ -220,7 +265,7 @@ def test_the_list_of_batches_tells_how_each_fares(
 ) -> None:
     page = text_of(browser.get(url(practice, "batches/")))
     assert page.index("Batch 3") < page.index("Batch 2") < page.index("Batch 1")
-    assert "ana@harbour.example 12 6 3 Some failed" in page
+    assert "ana@harbour.example 12 6 2 Some failed 1 not known: please check 1 PDF failed" in page
     assert "ana@harbour.example 9 1 0 On the way" in page
     up = text_of(browser.get(url(practice, "batches/?sort=number")))
     assert up.index("Batch 1") < up.index("Batch 2")
@@ -500,7 +545,9 @@ def test_failed_invoices_are_parked_with_a_reason(
     nothing = browser.post(
         url(practice, "batches/1/park/"), {"upload": scene.uploads["sent"].pk}, follow=True
     )
-    assert said(nothing) == ["Nothing was done: tick at least one that failed first."]
+    assert said(nothing) == [
+        "Nothing was done: tick at least one that failed or is not known first."
+    ]
 
 
 def test_a_person_can_say_which_document_is_the_invoice(

@@ -48,8 +48,7 @@ from invoicing.uploads import (
     unlink,
     unpark,
 )
-from invoicing.uploads.outcomes import CONFLICT
-from invoicing.uploads.states import DOCUMENTS, FAILED, State
+from invoicing.uploads.states import CONFLICT, DOCUMENTS, FAILED, State
 from offices.tenancy import acting_for
 from tests.factories import make_client, make_member, make_practice
 from tests.faults.checker import Watched, check
