@@ -3,6 +3,7 @@
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import path
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from invoicing import selectors
@@ -30,6 +31,7 @@ def invoice(request: PracticeRequest, *, invoice_id: int) -> HttpResponse:
         "uploads": uploads,
         "latest": documents[0] if documents else None,
         "may_upload": may_upload(request),
+        "now": timezone.now(),
     }
     return render(request, "invoicing/invoice.html", context)
 

@@ -309,7 +309,11 @@ class Calls:
             self._recorder.keep_answer()
             now = clock.now()
             for one in uploads:
-                one.reason = "Something went wrong on our side. This is our fault, not yours."
+                one.reason = (
+                    "Something went wrong on our side. This is our fault, not yours. We do not know"
+                    f" whether it arrived in {one.interface.package.label}; please do not enter it"
+                    " by hand."
+                )
                 one.next_step = "Tell Abtrac's support. A retry first looks whether it arrived."
                 if one.state == State.SENDING or one.unknown_since is None:
                     # A call made once more may take effect as late as if it were the first.

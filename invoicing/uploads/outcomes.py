@@ -287,22 +287,30 @@ def look_again(
     after: timedelta | None = None,
     not_before: Callable[[Upload], datetime] | None = None,
 ) -> None:
-    """The look-up decided nothing: ask again by the schedule; at its end a person decides."""
+    """The look-up decided nothing: ask again by the schedule; at its end a person decides.
+
+    `reason` says why it failed. Without one it is not there, before that proves anything.
+    """
     moment = clock.now()
+    how = (
+        f"it could not be asked when we last looked. {reason}"
+        if reason
+        else "it was not there when we last looked, which proves nothing so soon."
+    )
     for one in uploads:
         one.lookups += 1
         one.due = moment + max(_look_up_after(one.lookups), after or timedelta(0))
         if not_before is not None:
             # A look before the package has surely finished proves nothing, one just after does.
             one.due = max(moment, not_before(one))
-        one.reason = reason or one.reason
+        one.reason = f"We do not know yet {_whether_there(one, how)}"
     last = len(settings.UPLOAD_LOOKUP_SECONDS)
     going = [one for one in uploads if one.lookups < last]
     Upload.objects.bulk_update(going, ["lookups", "due", "reason"])
     given_up = [one for one in uploads if one.lookups >= last]
     for one in given_up:
         label = one.interface.package.label
-        one.reason = f"We could not find out whether it arrived in {label}. {one.reason}".strip()
+        one.reason = f"We could not find out {_whether_there(one, how)}"
         one.next_step = f"Look in {label}. Say so here if it is there, else retry."
     if given_up:
         states.move(
@@ -312,6 +320,11 @@ def look_again(
             same={"due": None},
         )
         finish_batches(given_up)
+
+
+def _whether_there(upload: Upload, how: str) -> str:
+    label = upload.interface.package.label
+    return f"whether it arrived in {label}: {how} Please do not enter it by hand."
 
 
 def cannot_ask(uploads: Sequence[Upload]) -> None:
