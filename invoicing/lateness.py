@@ -34,7 +34,7 @@ KINDS: Mapping[str, frozenset[Kind]] = {
     State.PARKED: frozenset(),
     State.CANCELLED: frozenset(),
 }
-# From these only a person leads out: the machine's time counts anew afterwards.
+# From these a person, or a new consent, leads out: the machine's time counts anew afterwards.
 STARTS = ("", *FAILED)
 
 

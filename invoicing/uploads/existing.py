@@ -58,6 +58,9 @@ def link_existing(*, upload_id: int, found: Found, actor: User | None) -> None:
     upload.remote_id, upload.remote_number = found.remote_id, found.number
     upload.remote_url, upload.remote_total = found.url, found.total
     upload.reason = upload.next_step = ""
+    if upload.code == outcomes.NOT_ASKED:
+        # Somebody has decided: taken back, it is not looked for by itself.
+        upload.code = ""
     upload.linked = True
     upload.sent_at = clock.now()
     upload.warnings = [f"Linked by {actor} to what was there already; not sent."]
@@ -70,7 +73,7 @@ def link_existing(*, upload_id: int, found: Found, actor: User | None) -> None:
         State.SENT,
         fields=(
             *("remote_id", "remote_number", "remote_url", "remote_total", "reason", "next_step"),
-            *("linked", "sent_at", "warnings"),
+            *("code", "linked", "sent_at", "warnings"),
         ),
         actor=actor,
         same={"due": None},

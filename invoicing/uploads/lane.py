@@ -8,6 +8,8 @@ import logging
 import uuid
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from interfaces import clock, lanes
 from interfaces.lanes import Held, LostLane
 from interfaces.models import AccountingInterface
@@ -44,6 +46,7 @@ def drain(*, practice_id: int, interface_id: int, rung_at: int | None = None) ->
         return
     try:
         recover(held)
+        _ask_again(held)
         _work(held)
         due = _give_back(held)
     except LostLane:
@@ -76,6 +79,30 @@ def recover(held: Held) -> None:
             outcomes.unknown(sending, reason="The worker sending it was interrupted.", held=None)
 
 
+def _ask_again(held: Held) -> None:
+    """Look for what could not be asked after while the interface was disconnected."""
+    with acting_for(held.practice_id):
+        interface = AccountingInterface.objects.get(pk=held.interface_id)
+        unasked = _unasked(interface).select_related("interface").order_by("id")
+        # The uploads before the lane, as a person who decides about them locks them.
+        uploads = list(unasked.select_for_update(of=("self",), no_key=True))
+        if uploads:
+            lanes.keep(held)
+            outcomes.ask_again(uploads)
+
+
+def _unasked(interface: AccountingInterface) -> QuerySet[Upload]:
+    """What a person was left with only because it could not be asked after, and now can be."""
+    if not interface.is_connected or not outcomes.may_ask_again(interface):
+        return Upload.objects.none()
+    return Upload.objects.filter(
+        interface=interface,
+        state=State.NEEDS_PERSON,
+        code=outcomes.NOT_ASKED,
+        unknown_since__isnull=False,
+    )
+
+
 def _work(held: Held) -> None:
     with acting_for(held.practice_id):
         if not waiting.anything_due(held.interface_id):
@@ -94,6 +121,9 @@ def _give_back(held: Held) -> datetime | None:
             lanes.keep(held)
             _ask_no_more(held)
         due = waiting.next_due(held.interface_id) if interface.is_connected else None
+        if _unasked(interface).exists():
+            # Connected while this turn went on, whose bell nobody could answer.
+            due = clock.now()
         until = lanes.waits_until(held.interface_id)
         if due is not None and until is not None:
             due = max(due, until)

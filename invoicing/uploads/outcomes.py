@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from connectors.base.documents import Conflict, Key, Posted
 from connectors.base.errors import Rejected
-from connectors.base.protocol import Outcome
+from connectors.base.protocol import ListsCompanyFiles, Outcome
 from interfaces import clock, codes
 from interfaces.lanes import Held
 from interfaces.models import AccountingInterface
@@ -21,6 +21,8 @@ from invoicing.uploads import followups, kinds, states
 from invoicing.uploads.states import CONFLICT, DOCUMENTS, MOVING, State
 from offices.tenancy import current_practice_id
 
+# The code of what a person was left with only because its interface was disconnected.
+NOT_ASKED = "not_asked"
 ANSWER_FIELDS = (
     "reason",
     "next_step",
@@ -330,19 +332,47 @@ def _whether_there(upload: Upload, how: str) -> str:
 def cannot_ask(uploads: Sequence[Upload]) -> None:
     """Their interface is disconnected, and nothing says that it ever comes back: a person decides.
 
-    Since when they are unknown stays: a retry after the next consent looks first.
+    Since when they are unknown stays: after the next consent they are asked after first.
     """
     for one in uploads:
         label = one.interface.package.label
-        one.reason = (
-            f"We do not know whether it arrived in {label}: it cannot be asked while"
-            f" {one.interface} is disconnected."
-        )
+        how = f"{one.interface} was disconnected before anybody could find out."
+        one.reason = f"We do not know {_whether_there(one, how)}"
+        connect = f"Connect {one.interface} again"
+        if may_ask_again(one.interface):
+            connect += f": {label} is then asked by itself"
+        else:
+            connect += f" and retry: {label} is asked first"
         one.next_step = (
-            f"Connect {one.interface} again and retry, which looks in {label} first; or look there"
-            " yourself, and park it."
+            f"{connect}, and it is sent only if it is not there. Park it only if you have seen it"
+            f" in {label}: what is parked is not sent."
         )
-    states.move(uploads, State.NEEDS_PERSON, fields=("reason", "next_step"), same={"due": None})
+        one.code = NOT_ASKED
+    fields = ("reason", "next_step", "code")
+    states.move(uploads, State.NEEDS_PERSON, fields=fields, same={"due": None})
+    finish_batches(uploads)
+
+
+def may_ask_again(interface: AccountingInterface) -> bool:
+    """Whether a new consent is surely for the company file that its uploads were sent to.
+
+    Of a package that does not say which one it is for, only a person knows.
+    """
+    return interface.package.can(ListsCompanyFiles)
+
+
+def ask_again(uploads: Sequence[Upload]) -> None:
+    """What `cannot_ask` gave up: its interface is connected again, so it is looked for now."""
+    moment = clock.now()
+    for one in uploads:
+        how = f"{one.interface} is connected again, so it is asked now."
+        one.reason = f"We do not know yet {_whether_there(one, how)}"
+        one.next_step = one.code = ""
+        # Not as the first look-up, which may be the same call once more: after another consent
+        # nobody knows whether the package still keeps its key.
+        one.lookups = 1
+        one.due = moment
+    states.move(uploads, State.UNKNOWN, fields=("reason", "next_step", "code", "lookups", "due"))
     finish_batches(uploads)
 
 

@@ -31,7 +31,8 @@ MOVES: Mapping[str, frozenset[str]] = {
     # SENDING: the very call once more, to a package that keeps its key.
     State.UNKNOWN: frozenset({State.SENT, State.NEEDS_PERSON, State.QUEUED, State.SENDING}),
     # A person resends, says that it is there, or gives up on it. What may have arrived is asked
-    # for first, so a resend goes through UNKNOWN. What clashed is withdrawn by un-committing it.
+    # for first, so a resend goes through UNKNOWN; what could not be asked after goes there by
+    # itself once its interface is connected again. What clashed is withdrawn by un-committing it.
     State.REFUSED: frozenset(
         {State.QUEUED, State.UNKNOWN, State.PARKED, State.SENT, State.CANCELLED}
     ),

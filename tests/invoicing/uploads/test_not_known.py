@@ -2,19 +2,27 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
+from connectors import registry
+from connectors.base.documents import CompanyFile, Posted
 from connectors.base.errors import RetryLater
+from interfaces.credentials import store_tokens
+from interfaces.disconnecting import disconnect
+from interfaces.standing import regain
 from invoicing.models import Invoice, Upload
+from invoicing.uploads import lane, link_existing, park, unlink
 from invoicing.uploads.states import State
 from offices.tenancy import acting_for
 from tests.invoicing.pages import client_of, text_of, url
 from tests.invoicing.uploads import till
 from tests.invoicing.uploads.conftest import Desk
-from tests.invoicing.uploads.till import Books, Step
+from tests.invoicing.uploads.till import Books, Step, TillConnector
 
 IN_TROUBLE = RetryLater("Till is in trouble just now (503).")
 BY_HAND = "Please do not enter it by hand."
@@ -98,3 +106,146 @@ def test_what_went_wrong_on_our_side_on_the_way_is_told_to_be_not_known(
     told = page_of(known, "batches/1/")
     assert "We do not know whether it arrived in Till; please do not enter it by hand." in told
     assert "0 of 1 sent, 1 not known: please check" in told
+
+
+# --- Disconnected, and connected again -----------------------------------------------------------
+
+
+class TillOfSeveral(TillConnector):
+    """Says which company file a consent is for, so that another one is refused."""
+
+    def list_company_files(self) -> list[CompanyFile]:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def several(known: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """The desk, with a Till that keeps the keys of calls too."""
+    limits = replace(till.PACKAGE.limits, keys_kept=timedelta(minutes=6))
+    package = replace(till.PACKAGE, connector=TillOfSeveral, limits=limits)
+    monkeypatch.setattr(registry, "packages", lambda: {"till": package})
+    return known
+
+
+def turn(desk: Desk) -> None:
+    """What the worker does when it is rung for, at once."""
+    lane.drain(practice_id=desk.practice.pk, interface_id=desk.interface.pk)
+
+
+def end_link(desk: Desk) -> None:
+    """Disconnect, with the turn that follows."""
+    disconnect(practice_id=desk.practice.pk, interface_id=desk.interface.pk, actor=desk.user)
+    turn(desk)
+
+
+def connect(desk: Desk) -> None:
+    """Sign in again, to the same company file."""
+    with acting_for(desk.practice.pk):
+        tokens = {"access_token": "a", "expires_at": timezone.now().timestamp() + 86400}
+        store_tokens(desk.interface.pk, tokens, desk.user)
+    regain(practice_id=desk.practice.pk, interface_id=desk.interface.pk)
+
+
+def test_connected_again_it_is_asked_after_by_itself_and_not_sent_again(
+    several: Desk, books: Books
+) -> None:
+    invoice = unanswered(several, books)
+    end_link(several)
+    name = several.interface.name
+    told = page_of(several, "batches/1/")
+    assert f"We do not know whether it arrived in Till: {name} was disconnected before" in told
+    assert f"Connect {name} again: Till is then asked by itself" in told
+    connect(several)
+    turn(several)
+    assert several.moves(several.of(invoice))[-3:] == ["needs_person", "unknown", "sent"]
+    assert several.of(invoice).code == ""
+    # Not by the same call once more, though Till keeps its key.
+    assert (len(books.posts), len(books.looks)) == (1, 1)
+    assert several.batch().finished_at is not None
+
+
+def test_what_did_not_arrive_is_sent_again_only_after_the_settle_time(
+    several: Desk, books: Books, settings: Any
+) -> None:
+    settings.UPLOAD_SETTLE_SECONDS = 600.0
+    invoice = unanswered(several, books, till.lose_request)
+    since = several.of(invoice).unknown_since
+    end_link(several)
+    connect(several)
+    turn(several)
+    upload = several.of(invoice)
+    assert (upload.state, upload.unknown_since, len(books.posts)) == (State.UNKNOWN, since, 1)
+    assert since is not None
+    assert upload.due == since + timedelta(minutes=10)
+    assert several.batch().finished_at is None
+    with acting_for(several.practice.pk):
+        early = since - timedelta(minutes=11)
+        Upload.objects.filter(pk=upload.pk).update(unknown_since=early, lookups=1)
+    several.work(turns=2)
+    assert several.of(invoice).state == State.SENT
+    assert len(books.copies) == 1
+
+
+def test_where_nobody_knows_which_company_file_a_consent_is_for_a_person_decides(
+    known: Desk, books: Books
+) -> None:
+    invoice = unanswered(known, books)
+    end_link(known)
+    connect(known)
+    known.work()
+    assert known.of(invoice).state == State.NEEDS_PERSON
+    told = page_of(known, "batches/1/")
+    assert f"Connect {known.interface.name} again and retry: Till is asked first" in told
+    assert len(books.looks) == 0
+
+
+def test_what_a_person_has_decided_meanwhile_stays_as_decided(several: Desk, books: Books) -> None:
+    invoice = unanswered(several, books)
+    end_link(several)
+    with acting_for(several.practice.pk):
+        park(invoice_ids=[invoice.pk], reason="It is there", actor=several.user)
+    connect(several)
+    several.work()
+    assert several.of(invoice).state == State.PARKED
+
+
+def test_a_link_taken_back_is_not_asked_after_by_itself(several: Desk, books: Books) -> None:
+    invoice = unanswered(several, books)
+    end_link(several)
+    upload = several.of(invoice)
+    with acting_for(several.practice.pk):
+        found = Posted(key=upload.document["key"], remote_id="till-wrong")
+        link_existing(upload_id=upload.pk, found=found, actor=several.user)
+        unlink(upload_id=upload.pk, actor=several.user)
+    connect(several)
+    several.work()
+    assert several.of(invoice).state == State.NEEDS_PERSON
+
+
+def test_what_was_given_up_for_another_reason_stays_with_a_person(
+    several: Desk, books: Books, settings: Any
+) -> None:
+    settings.UPLOAD_LOOKUP_SECONDS = [1.0]
+    invoice = unanswered(several, books)
+    with acting_for(several.practice.pk):
+        # The time in which the call could have been made once more is over.
+        Upload.objects.filter(invoice=invoice).update(code="x")
+    books.look_script = [failing(IN_TROUBLE)]
+    several.work()
+    assert several.of(invoice).state == State.NEEDS_PERSON
+    end_link(several)
+    connect(several)
+    several.work()
+    assert several.of(invoice).state == State.NEEDS_PERSON
+
+
+def test_a_consent_that_comes_while_a_turn_goes_on_is_not_missed(
+    several: Desk, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice = unanswered(several, books)
+    end_link(several)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(lane, "_work", lambda held: connect(several))
+        turn(several)
+    assert several.of(invoice).state == State.NEEDS_PERSON
+    assert (several.lane().due or timezone.now() + timedelta(days=1)) <= timezone.now()

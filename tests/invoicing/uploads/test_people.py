@@ -527,8 +527,9 @@ def test_what_cannot_be_asked_any_more_goes_to_a_person(desk: Desk, books: Books
     end_link(desk)
     upload = desk.of_pk(before.pk)
     assert upload.state == State.NEEDS_PERSON
-    assert "cannot be asked while" in upload.reason
-    assert "park it" in upload.next_step
+    assert "was disconnected before anybody could find out. Please do not enter" in upload.reason
+    # Right whether it arrived or not: parked, it would never be sent.
+    assert "and it is sent only if it is not there. Park it only if you have" in upload.next_step
     assert upload.unknown_since == before.unknown_since
     assert desk.batch(2).finished_at is not None
     assert len(books.looks) == looks
