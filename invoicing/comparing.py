@@ -9,7 +9,9 @@ from django.utils.formats import date_format
 
 from connectors.base.documents import Conflict
 from invoicing.models import Invoice, Upload
-from invoicing.words import money
+from invoicing.uploads import resolve
+from invoicing.uploads.states import CONFLICT
+from invoicing.words import clock_time, money
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,27 @@ def side_by_side(upload: Upload, theirs: Conflict) -> list[Fact]:
             theirs=theirs.status or NOT_KNOWN,
         ),
     ]
+
+
+def told_of_nothing(upload: Upload) -> str:
+    """Why nothing stands beside ours: what the package was asked, and what that proves."""
+    label = upload.interface.package.label
+    if upload.code == CONFLICT:
+        return upload.reason
+    asked, sent = upload.not_there_at, upload.unknown_since
+    by_hand = f"Please do not enter it in {label} by hand."
+    if asked and (sent is None or asked >= sent):
+        at = clock_time(asked)
+        if asked >= resolve.settled_at(upload):
+            sure = "That was late enough to be sure that it had not arrived."
+            return f"{label} was asked at {at} and did not have it. {sure}"
+        return (
+            f"{label} was asked at {at} and did not have it then, which proves nothing yet: it may"
+            f" have arrived since. {by_hand}"
+        )
+    if sent:
+        return f"{label} could not be asked yet, so it may be there. {by_hand}"
+    return f"{label} has not been asked yet whether it is there."
 
 
 NOT_KNOWN = "Not known"

@@ -354,6 +354,8 @@ class Upload(PracticeOwned):
     repeats = models.PositiveIntegerField(default=0, db_default=0)
     waiting_since = models.DateTimeField(null=True, blank=True)
     unknown_since = models.DateTimeField(null=True, blank=True)
+    # When the package was last asked and did not have it; since the settle time that is a proof.
+    not_there_at = models.DateTimeField(null=True, blank=True)
     # A call with several documents was refused as a whole: each goes by itself, to tell which.
     alone = models.BooleanField(default=False)
     # A person said that it was there already: nothing was sent, and they may take it back.

@@ -17,7 +17,7 @@ from connectors.base.documents import Posted
 from connectors.base.errors import ConnectorError
 from connectors.base.protocol import Found
 from invoicing import selectors, uploads
-from invoicing.comparing import side_by_side, told_of
+from invoicing.comparing import side_by_side, told_of, told_of_nothing
 from invoicing.forms import LinkExistingForm, ParkForm
 from invoicing.models import Batch, Upload
 from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, tell_left_out, to
@@ -196,6 +196,7 @@ def link_existing(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
         "differs": differs,
         "facts": side_by_side(row, there),
         "there": there,
+        "nothing": told_of_nothing(row),
         "known": bool(form["remote_id"].value()),
         "upload": row,
         "invoice": row.invoice,

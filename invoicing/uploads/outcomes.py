@@ -306,9 +306,11 @@ def look_again(
             # A look before the package has surely finished proves nothing, one just after does.
             one.due = max(moment, not_before(one))
         one.reason = f"We do not know yet {_whether_there(one, how)}"
+        if not reason:
+            one.not_there_at = moment
     last = len(settings.UPLOAD_LOOKUP_SECONDS)
     going = [one for one in uploads if one.lookups < last]
-    Upload.objects.bulk_update(going, ["lookups", "due", "reason"])
+    Upload.objects.bulk_update(going, ["lookups", "due", "reason", "not_there_at"])
     given_up = [one for one in uploads if one.lookups >= last]
     for one in given_up:
         label = one.interface.package.label
@@ -318,7 +320,7 @@ def look_again(
         states.move(
             given_up,
             State.NEEDS_PERSON,
-            fields=("lookups", "reason", "next_step"),
+            fields=("lookups", "reason", "next_step", "not_there_at"),
             same={"due": None},
         )
         finish_batches(given_up)

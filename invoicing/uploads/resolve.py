@@ -142,11 +142,14 @@ def _send_again(uploads: Sequence[Upload], now: datetime) -> None:
         one.repeats += 1
         # The package has just answered, so it is not away any more.
         one.waiting_since = one.unknown_since = None
-        one.lookups, one.due = 0, now
+        one.lookups, one.due, one.not_there_at = 0, now, now
         label = one.interface.package.label
         one.reason = f"It has not arrived in {label}, so it is sent again."
     going = [one for one in uploads if one.repeats <= one.interface.package.limits.repeats]
-    fields = ("generation", "repeats", "waiting_since", "unknown_since", "lookups", "due", "reason")
+    fields = (
+        *("generation", "repeats", "waiting_since", "unknown_since", "lookups", "due", "reason"),
+        "not_there_at",
+    )
     states.move(going, State.QUEUED, fields=fields)
     stuck = [one for one in uploads if one not in going]
     for one in stuck:

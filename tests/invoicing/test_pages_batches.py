@@ -577,7 +577,7 @@ def test_a_person_can_say_which_document_is_the_invoice(
     assert "That one is linked to invoice" in text_of(refused)
     assert text_of(refused).count(where) == 2  # beside the field always, and in what is wrong
     unknown = browser.get(url(practice, f"uploads/{scene.uploads['not_known'].pk}/link/"))
-    assert "Nothing was found in Xero so far." in text_of(unknown)
+    assert "Xero could not be asked yet, so it may be there." in text_of(unknown)
     number = scene.uploads["not_known"].invoice
     assert f"Ours: {number}, Waitaki District Council, NZD " in text_of(unknown)
     answer = browser.post(there, {"remote_id": "0c1d-77"}, follow=True)

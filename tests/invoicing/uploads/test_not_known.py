@@ -249,3 +249,64 @@ def test_a_consent_that_comes_while_a_turn_goes_on_is_not_missed(
         turn(several)
     assert several.of(invoice).state == State.NEEDS_PERSON
     assert (several.lane().due or timezone.now() + timedelta(days=1)) <= timezone.now()
+
+
+# --- What the page of what is there already tells of looking -------------------------------------
+
+
+def compared(desk: Desk, invoice: Invoice) -> str:
+    """The page to say that it is there already."""
+    upload = desk.of(invoice)
+    assert upload.state in (State.NEEDS_PERSON, State.REFUSED)
+    return page_of(desk, f"uploads/{upload.pk}/link/")
+
+
+def test_where_nobody_could_ask_it_says_so_and_not_that_nothing_was_found(
+    known: Desk, books: Books
+) -> None:
+    invoice = unanswered(known, books)
+    books.look_script = [failing(IN_TROUBLE)]
+    known.work()
+    end_link(known)
+    told = compared(known, invoice)
+    assert "Till could not be asked yet, so it may be there. Please do not enter it in" in told
+    assert "Nothing was found" not in told
+
+
+def test_a_look_before_the_settle_time_is_said_to_prove_nothing(
+    known: Desk, books: Books, settings: Any
+) -> None:
+    settings.UPLOAD_SETTLE_SECONDS = 600.0
+    invoice = unanswered(known, books, till.lose_request)
+    known.work()
+    books.look_script = [failing(IN_TROUBLE)]
+    known.work()
+    end_link(known)
+    asked = known.of(invoice).not_there_at
+    assert asked
+    told = compared(known, invoice)
+    [at] = re.findall(r"Till was asked at \d\d:(\d\d) and did not have it then, which proves", told)
+    assert at == f"{asked:%M}"
+    assert "it may have arrived since. Please do not enter it in Till by hand." in told
+    with acting_for(known.practice.pk):
+        # Sent once more since, and again without an answer.
+        Upload.objects.filter(invoice=invoice).update(unknown_since=asked + timedelta(minutes=1))
+    assert "Till could not be asked yet" in compared(known, invoice)
+
+
+def test_what_was_looked_for_after_the_settle_time_is_said_to_be_absent(
+    known: Desk, books: Books
+) -> None:
+    invoice = unanswered(known, books, till.lose_request)
+    books.script = [till.lose_request] * 9
+    known.work(turns=9)
+    told = compared(known, invoice)
+    assert "and did not have it. That was late enough to be sure that it had not arrived." in told
+
+
+def test_of_what_was_refused_it_says_that_nobody_has_asked(known: Desk, books: Books) -> None:
+    invoice = known.invoice(number="A-1")
+    books.refusals["A-1"] = till.refused()
+    known.upload(invoice)
+    known.work()
+    assert "Till has not been asked yet whether it is there." in compared(known, invoice)
