@@ -6,6 +6,7 @@ delaying it changes nothing but how soon the lane is looked at.
 
 import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -277,18 +278,22 @@ def _close_package(held: Held) -> None:
     Lane.objects.filter(package_key=held.package_key, due__gt=now, open_until=now).update(due=now)
 
 
-def troubled_packages() -> set[str]:
-    """The keys of packages that are in trouble with many practices at once."""
-    return set(PackageBreaker.objects.values_list("package_key", flat=True))
+def troubled_packages() -> dict[str, datetime]:
+    """The packages in trouble with many practices at once, by key: when each is tried again."""
+    return dict(PackageBreaker.objects.values_list("package_key", "open_until"))
 
 
 def waits_until(interface_id: int) -> datetime | None:
     """The time before which nothing is sent: the package's wish or the breaker's; None for now."""
     lane = Lane.objects.get(interface_id=interface_id)
-    trouble = PackageBreaker.objects.filter(package_key=lane.package_key).first()
-    moments = [lane.hold_until, lane.open_until, trouble.open_until if trouble else None]
+    return goes_on_at(lane, troubled_packages(), now=clock.now())
+
+
+def goes_on_at(lane: Lane, in_trouble: Mapping[str, datetime], *, now: datetime) -> datetime | None:
+    """`waits_until` of a lane in hand; `in_trouble` is what `troubled_packages` answers."""
+    moments = [lane.hold_until, lane.open_until, in_trouble.get(lane.package_key)]
     latest = max((moment for moment in moments if moment), default=None)
-    return latest if latest and latest > clock.now() else None
+    return latest if latest and latest > now else None
 
 
 def make_for(interface: AccountingInterface) -> Lane:

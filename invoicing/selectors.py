@@ -28,7 +28,8 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from interfaces.models import AccountingInterface, Lane, PackageBreaker
+from interfaces import lanes
+from interfaces.models import AccountingInterface, Lane
 from invoicing import uploads
 from invoicing.models import (
     Attempt,
@@ -355,7 +356,7 @@ def documents_of(batch: Batch, *, show: str = "all") -> QuerySet[Upload]:
     )
     rows = (
         Upload.objects.filter(batch=batch, kind__in=DOCUMENTS)
-        .select_related("invoice", "interface")
+        .select_related("invoice", "interface__lane")
         .annotate(later_batch=Subquery(_later().order_by("-pk").values("batch__number")[:1]))
         .annotate(rank=rank, absent_at=_proven_absent())
         .filter(SHOWN.get(show, Q()))
@@ -381,7 +382,7 @@ def companions_of(batch: Batch) -> list[Upload]:
     rows = (
         Upload.objects.filter(batch=batch, kind__in=COMPANIONS)
         .filter(Q(state__in=MOVING) | Q(state__in=FAILED) & ~went_on())
-        .select_related("interface")
+        .select_related("interface__lane")
         .annotate(
             subject=subject,
             rank=Case(When(state__in=FAILED, then=Value(0)), default=Value(1)),
@@ -448,44 +449,58 @@ def awaited_by(batch: Batch) -> list[AccountingInterface]:
 
 
 def interruptions(
-    interfaces: Iterable[AccountingInterface], *, now: datetime | None = None
+    interfaces: Iterable[AccountingInterface], in_trouble: Mapping[str, datetime]
 ) -> list[Interruption]:
-    """Those of them through which nothing goes at present, but for trouble with the package."""
-    moment = now or timezone.now()
+    """Those of them through which nothing goes at present, but for trouble with the package.
+
+    `in_trouble` are the packages that are with everybody, from `lanes.troubled_packages`.
+    """
+    moment = timezone.now()
     found = []
     for one in interfaces:
         lane: Lane = one.lane
-        waits = lane.hold_until if lane.hold_until and lane.hold_until > moment else None
-        if waits or not one.is_connected:
-            reason = lane.hold_reason if waits else ""
+        held = lane.hold_until is not None and lane.hold_until > moment
+        if held or not one.is_connected:
+            waits = lanes.goes_on_at(lane, in_trouble, now=moment) if held else None
+            reason = lane.hold_reason if held else ""
             found.append(Interruption(interface=one, waits_until=waits, hold_reason=reason))
     return found
 
 
 def troubles(
-    interfaces: Iterable[AccountingInterface], *, now: datetime | None = None
+    interfaces: Iterable[AccountingInterface], in_trouble: Mapping[str, datetime]
 ) -> list[Trouble]:
     """The packages of these interfaces that are in trouble, each once; lanes come with them.
 
-    A package is, while this practice's own calls stop or those of many practices do.
+    A package is, while this practice's own calls stop or, `in_trouble`, those of many practices do.
     """
-    moment = now or timezone.now()
-    everywhere = dict(PackageBreaker.objects.values_list("package_key", "open_until"))
+    moment = timezone.now()
     found: dict[str, list[datetime]] = {}
     for one in interfaces:
-        opened = [one.lane.open_until, everywhere.get(one.package_key)]
-        ahead = [at for at in opened if at is not None and at > moment]
-        if one.is_connected and (ahead or one.package_key in everywhere):
-            found.setdefault(one.package.label, []).extend(ahead)
+        opened = one.lane.open_until is not None and one.lane.open_until > moment
+        if one.is_connected and (opened or one.package_key in in_trouble):
+            at = lanes.goes_on_at(one.lane, in_trouble, now=moment)
+            found.setdefault(one.package.label, []).extend([at] if at else [])
     return [
         Trouble(label=label, until=min(ahead, default=None))
         for label, ahead in sorted(found.items())
     ]
 
 
-def waits_of(batch: Batch, *, now: datetime | None = None) -> list[Wait]:
-    """What of the batch is checked, or tried again later; the most frequent reason first."""
-    later = Q(state=State.QUEUED, due__gt=now or timezone.now()) & ~Q(reason="")
+def waits_of(
+    batch: Batch, interfaces: Iterable[AccountingInterface], in_trouble: Mapping[str, datetime]
+) -> list[Wait]:
+    """What of the batch is checked, or tried again later; the most frequent reason first.
+
+    `interfaces` are those it waits for. Nothing goes before its interface goes on, whenever it is
+    due itself.
+    """
+    now = timezone.now()
+    connected = [one for one in interfaces if one.is_connected]
+    goes_on = {one.pk: lanes.goes_on_at(one.lane, in_trouble, now=now) for one in connected}
+    held = [pk for pk, at in goes_on.items() if at]
+    not_yet = Q(due__gt=now) | Q(interface__in=held)
+    later = Q(state=State.QUEUED, interface__in=connected) & not_yet & ~Q(reason="")
     rows = (
         Upload.objects.filter(later | Q(state=State.UNKNOWN), batch=batch)
         .annotate(
@@ -496,19 +511,24 @@ def waits_of(batch: Batch, *, now: datetime | None = None) -> list[Wait]:
             )
         )
         .order_by()
-        .values("state", "why")
+        .values("state", "why", "interface")
         .annotate(count=Count("pk"), first=Min("due"))
-        .order_by("-count", "why")
     )
-    return [
+    found: dict[tuple[str, str], list[tuple[int, datetime | None]]] = {}
+    for row in rows:
+        pk, first = row["interface"], row["first"]
+        at = max(first, goes_on[pk] or first) if first and pk in goes_on else None
+        found.setdefault((row["state"], row["why"]), []).append((row["count"], at))
+    waits = [
         Wait(
-            checking=row["state"] == State.UNKNOWN,
-            reason=row["why"],
-            count=row["count"],
-            due=row["first"],
+            checking=state == State.UNKNOWN,
+            reason=why,
+            count=sum(count for count, _ in same),
+            due=min((at for _, at in same if at), default=None),
         )
-        for row in rows[:MOST_REASONS]
+        for (state, why), same in found.items()
     ]
+    return sorted(waits, key=lambda one: (-one.count, one.reason))[:MOST_REASONS]
 
 
 def notices_of(
@@ -568,7 +588,9 @@ def history_of(invoice: Invoice, *, with_bodies: bool) -> list[Upload]:
     if not with_bodies:
         attempts = attempts.defer("exchange__body", "exchange__answer")
     events = UploadEvent.objects.select_related("actor").order_by("pk")
-    rows = Upload.objects.filter(invoice=invoice).select_related("batch", "interface")
+    rows = Upload.objects.filter(invoice=invoice).select_related(
+        "batch", "interface__lane", "invoice"
+    )
     return list(
         rows.defer("document")
         .prefetch_related(

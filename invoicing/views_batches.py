@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, cast
 
 from django.contrib import messages
@@ -16,11 +18,13 @@ from django_htmx.http import HttpResponseClientRefresh
 from connectors.base.documents import Posted
 from connectors.base.errors import ConnectorError
 from connectors.base.protocol import Found
+from interfaces import lanes
 from invoicing import selectors, uploads
 from invoicing.comparing import side_by_side, told_of, told_of_nothing
 from invoicing.forms import LinkExistingForm, ParkForm
 from invoicing.models import Batch, Upload
 from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, tell_left_out, to
+from invoicing.prospects import look_ahead
 from invoicing.tables import BatchesTable, DocumentsTable, lay_out
 from invoicing.uploads.states import DOCUMENTS, FAILED
 from invoicing.views_available import ask_why
@@ -53,7 +57,7 @@ def batches(request: PracticeRequest) -> HttpResponse:
     interfaces = selectors.all_interfaces()
     context = {
         "table": table,
-        "troubles": selectors.troubles(interfaces),
+        "troubles": selectors.troubles(interfaces, lanes.troubled_packages()),
         "notices": selectors.notices_of(interfaces),
     }
     return render(request, "invoicing/batches.html", context)
@@ -265,6 +269,9 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
     table = DocumentsTable(selectors.documents_of(batch, show=show), exclude=hidden)
     table.mixed = len(standing.totals) > 1
     lay_out(table, request, count=count)
+    companions = selectors.companions_of(batch)
+    in_trouble = {} if batch.finished_at else lanes.troubled_packages()
+    look_ahead([*(row.record for row in table.paginated_rows), *companions], in_trouble=in_trouble)
     context: dict[str, Any] = {
         "batch": batch,
         "standing": standing,
@@ -276,8 +283,8 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
             for name, label, attribute in SHOWN
             if name == "all" or getattr(standing, attribute)
         ],
-        "companions": selectors.companions_of(batch),
-        **_why_it_waits(batch),
+        "companions": companions,
+        **_why_it_waits(batch, in_trouble),
         "may_upload": may_upload(request),
         "now": timezone.now(),
     }
@@ -287,16 +294,16 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
     return {**context, "live": live, "seen": seen}
 
 
-def _why_it_waits(batch: Batch) -> dict[str, Any]:
+def _why_it_waits(batch: Batch, in_trouble: Mapping[str, datetime]) -> dict[str, Any]:
     """What stands at the top of a batch: why things wait, and until when."""
     if batch.finished_at:
         return {}
     awaited = selectors.awaited_by(batch)
     return {
-        "interruptions": selectors.interruptions(awaited),
-        "troubles": selectors.troubles(awaited),
+        "interruptions": selectors.interruptions(awaited, in_trouble),
+        "troubles": selectors.troubles(awaited, in_trouble),
         "notices": selectors.notices_of(awaited, kinds=selectors.WHY_NOTHING_MOVES),
-        "waits": selectors.waits_of(batch),
+        "waits": selectors.waits_of(batch, awaited, in_trouble),
     }
 
 

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from invoicing import selectors
 from invoicing.posted import may_upload
+from invoicing.prospects import look_ahead
 from invoicing.uploads.states import DOCUMENTS
 from offices.access import PracticeRequest, practice_view
 
@@ -22,6 +23,7 @@ def invoice(request: PracticeRequest, *, invoice_id: int) -> HttpResponse:
     shown, credit_notes = found
     # What left, word for word, is for support: an accounts person reads what it means.
     uploads = selectors.history_of(shown, with_bodies=request.as_support)
+    look_ahead(uploads)
     documents = [one for one in uploads if one.kind in DOCUMENTS]
     context = {
         "invoice": shown,

@@ -35,7 +35,10 @@ class Told:
 
 
 def state_of(upload: Upload, *, now: datetime | None = None) -> Told:
-    """The state of an upload in words, the time of the next try included."""
+    """The state of an upload in words, the time included at which it goes on.
+
+    It comes with its `prospect`: see `invoicing.prospects`.
+    """
     if upload.state == State.SENT and upload.warnings:
         return Told(badge="sent_with_warning", words="Sent with warning")
     if upload.state in (State.REFUSED, State.NEEDS_PERSON) and getattr(upload, "later_batch", None):
@@ -44,7 +47,7 @@ def state_of(upload: Upload, *, now: datetime | None = None) -> Told:
         # Never called failed: only the package knows, and it could not be asked.
         return Told(badge=State.NEEDS_PERSON, words="Not known: please check")
     if upload.state == State.QUEUED:
-        return _waiting(upload, now or timezone.now())
+        return _waiting(upload, now)
     return Told(badge=upload.state, words=_WORDS[upload.state])
 
 
@@ -53,10 +56,12 @@ def state_named(state: str) -> str:
     return _HISTORY.get(state, state)
 
 
-def _waiting(upload: Upload, now: datetime) -> Told:
-    if upload.due and upload.due > now:
-        return Told(badge="retry", words=f"Will retry at {clock_time(upload.due, now=now)}")
-    return Told(badge=State.QUEUED, words="Waiting")
+def _waiting(upload: Upload, now: datetime | None) -> Told:
+    prospect = upload.prospect  # type: ignore[attr-defined]
+    if prospect.at is None:
+        return Told(badge=State.QUEUED, words="Waiting")
+    words = "Will retry at" if prospect.again else "Waiting until"
+    return Told(badge="retry", words=f"{words} {clock_time(prospect.at, now=now)}")
 
 
 def clock_time(moment: datetime, *, now: datetime | None = None) -> str:
@@ -138,9 +143,14 @@ def besides_told(besides: Besides) -> str:
 
 
 def _kinds(counts: Mapping[str, int]) -> str:
-    *before, last = [
-        counted(counts[kind], word) for kind, word in _BESIDES.items() if counts.get(kind)
-    ]
+    return all_of(
+        [counted(counts[kind], word) for kind, word in _BESIDES.items() if counts.get(kind)]
+    )
+
+
+def all_of(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *before, last = parts
     return f"{', '.join(before)} and {last}" if before else last
 
 

@@ -81,10 +81,16 @@ class UploadAnswer(serializers.Serializer[Any]):
     )
     state = serializers.ChoiceField(choices=Upload.State.values)
     state_in_words = serializers.CharField()
-    reason = serializers.CharField(allow_blank=True)
+    reason = serializers.CharField(
+        allow_blank=True, help_text="What became of it, or why it waits, for a person."
+    )
     next_step = serializers.CharField(allow_blank=True)
     warnings = serializers.ListField(child=serializers.CharField())
-    next_try = serializers.DateTimeField(allow_null=True)
+    next_try = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When it goes on, or the package is asked whether it has it. Null where that is"
+        " now, where it is over, and where it waits for a person.",
+    )
     sent_at = serializers.DateTimeField(allow_null=True)
     package_id = serializers.CharField(allow_blank=True)
     package_number = serializers.CharField(allow_blank=True)

@@ -10,6 +10,7 @@ from django.db.models import Prefetch, QuerySet
 from interfaces import clock
 from invoicing import words
 from invoicing.models import Invoice, InvoicePdf, PaymentReceived, Upload, UploadEvent
+from invoicing.prospects import Prospect, look_ahead
 from invoicing.uploads.states import DOCUMENTS
 
 # An event may become visible after one that is numbered higher; so young ones are told again.
@@ -28,7 +29,7 @@ class Page:
 
 def invoice(abtrac_id: str) -> Invoice | None:
     """The invoice with all that is told of it."""
-    return (
+    found = (
         Invoice.objects.filter(abtrac_id=abtrac_id)
         .select_related("client", "job", "office", "invoice_setting", "credits")
         .prefetch_related(
@@ -37,6 +38,10 @@ def invoice(abtrac_id: str) -> Invoice | None:
         )
         .first()
     )
+    if found:
+        documents: Sequence[Upload] = found.documents  # type: ignore[assignment]
+        look_ahead(documents)
+    return found
 
 
 def changed_since(mark: int, *, limit: int) -> Page:
@@ -46,6 +51,7 @@ def changed_since(mark: int, *, limit: int) -> Page:
     page = found[:limit]
     last = page[-1][0] if page else mark
     uploads = _documents().in_bulk([upload_id for _, upload_id in page])
+    look_ahead(uploads.values())
     latest = dict.fromkeys(upload_id for _, upload_id in reversed(page))
     return Page(
         uploads=[uploads[one] for one in reversed(latest)],
@@ -64,7 +70,7 @@ def _settled(mark: int, last: int) -> int:
 
 def _documents() -> QuerySet[Upload]:
     uploads = Upload.objects.filter(kind__in=DOCUMENTS)
-    return uploads.select_related("invoice", "batch", "interface")
+    return uploads.select_related("invoice", "batch", "interface__lane")
 
 
 def tell_invoice(invoice: Invoice) -> dict[str, Any]:
@@ -98,6 +104,7 @@ def tell_invoice(invoice: Invoice) -> dict[str, Any]:
 def tell_upload(upload: Upload) -> dict[str, Any]:
     """Where the upload stands, in words an accounts person understands."""
     assert upload.invoice is not None  # noqa: S101 - a document's upload names its invoice
+    prospect: Prospect = upload.prospect  # type: ignore[attr-defined]
     return {
         "invoice": upload.invoice.abtrac_id,
         "number": upload.invoice.number,
@@ -107,10 +114,10 @@ def tell_upload(upload: Upload) -> dict[str, Any]:
         "kind": upload.kind,
         "state": upload.state,
         "state_in_words": words.state_of(upload).words,
-        "reason": upload.reason,
+        "reason": prospect.reason,
         "next_step": upload.next_step,
         "warnings": upload.warnings,
-        "next_try": upload.due if upload.state == Upload.State.QUEUED else None,
+        "next_try": prospect.at,
         "sent_at": upload.sent_at,
         "package_id": upload.remote_id,
         "package_number": upload.remote_number,

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from django import template
 
+from interfaces import lanes
 from interfaces.models import AccountingInterface
 from invoicing import selectors
 from invoicing.links import UploadFacts, facts_of
@@ -34,4 +35,4 @@ def notices_of(interface: AccountingInterface) -> list[Notice]:
 @register.simple_tag
 def troubles_of(interface: AccountingInterface) -> list[Trouble]:
     """Its package, while that is in trouble."""
-    return selectors.troubles([interface])
+    return selectors.troubles([interface], lanes.troubled_packages())

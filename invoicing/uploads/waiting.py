@@ -1,6 +1,6 @@
 """What waits in an interface's queue, what of it may go now, and in which order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db.models import Case, IntegerField, Min, Q, QuerySet, Value, When
@@ -9,7 +9,7 @@ from interfaces import clock
 from interfaces.models import AccountingInterface
 from invoicing.models import Invoice, InvoiceLine, Upload
 from invoicing.uploads.kinds import CARRIERS
-from invoicing.uploads.states import MOVING, State
+from invoicing.uploads.states import DOCUMENTS, MOVING, State
 
 Kind = Upload.Kind
 
@@ -41,14 +41,62 @@ def ready(interface_id: int) -> QuerySet[Upload]:
     # Between the two no click comes: it writes the lane, as whoever claims has done already.
     if not coming.filter(kind__in=[Kind.CONTACT, Kind.JOB]).exists():
         return queued
-    clients = coming.filter(kind=Kind.CONTACT).values("client_id")
-    jobs = coming.filter(kind=Kind.JOB).values("job_id")
+    documents = Q(kind__in=DOCUMENTS)
+    return queued.filter(~documents | ~_named_by(coming))
+
+
+def _named_by(steps: QuerySet[Upload]) -> Q:
+    """Of documents of one interface those whose contact or job is among these uploads."""
+    clients = steps.filter(kind=Kind.CONTACT).values("client_id")
+    jobs = steps.filter(kind=Kind.JOB).values("job_id")
     lines = InvoiceLine.objects.filter(job_id__in=jobs).order_by().values("invoice_id")
-    waits = (
-        Q(invoice__client_id__in=clients) | Q(invoice__job_id__in=jobs) | Q(invoice_id__in=lines)
+    return Q(invoice__client_id__in=clients) | Q(invoice__job_id__in=jobs) | Q(invoice_id__in=lines)
+
+
+def ahead_of(uploads: Iterable[Upload]) -> dict[int, list[Upload]]:
+    """The contacts and jobs still coming that keep these from being `ready`, by their ids.
+
+    The uploads come with their invoices. However many there are, these are two questions at most.
+    """
+    behind = [
+        (one, one.invoice)
+        for one in uploads
+        if one.state == State.QUEUED and one.kind in DOCUMENTS and one.invoice
+    ]
+    if not behind:
+        return {}
+    lines = InvoiceLine.objects.filter(invoice__in={invoice.pk for _, invoice in behind}).order_by()
+    jobs = Q(job__in={invoice.job_id for _, invoice in behind}) | Q(job__in=lines.values("job"))
+    clients = Q(client__in={invoice.client_id for _, invoice in behind})
+    coming = list(
+        Upload.objects.filter(
+            Q(kind=Kind.CONTACT) & clients | Q(kind=Kind.JOB) & jobs,
+            interface__in={one.interface_id for one, _ in behind},
+            state__in=MOVING,
+        )
+        .select_related("client", "job")
+        .defer("document")
+        .order_by(RANK, "id")
     )
-    documents = Q(kind__in=[Kind.INVOICE, Kind.CREDIT_NOTE])
-    return queued.filter(~documents | ~waits)
+    jobs_coming = {one.job_id for one in coming if one.job_id}
+    named = (
+        set(lines.filter(job__in=jobs_coming).values_list("invoice", "job"))
+        if jobs_coming
+        else set()
+    )
+    return {
+        one.pk: [
+            step
+            for step in coming
+            if step.interface_id == one.interface_id
+            and (
+                step.client_id == invoice.client_id
+                if step.kind == Kind.CONTACT
+                else step.job_id == invoice.job_id or (invoice.pk, step.job_id) in named
+            )
+        ]
+        for one, invoice in behind
+    }
 
 
 def next_call(

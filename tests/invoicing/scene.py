@@ -112,6 +112,26 @@ def make_upload(
     return upload
 
 
+def make_step(
+    batch: Batch,
+    interface: AccountingInterface,
+    *,
+    client: Client | None = None,
+    job: Job | None = None,
+    **fields: Any,
+) -> Upload:
+    """A contact or a job on its way, which the invoices that name it wait for."""
+    return Upload.objects.create(
+        batch=batch,
+        interface=interface,
+        client=client,
+        job=job,
+        kind=Kind.CONTACT if client else Kind.JOB,
+        document={"key": "step"},
+        **{"due": timezone.now(), **fields},
+    )
+
+
 PATHS: dict[str, Sequence[str]] = {
     State.CLAIMED: ("queued", "claimed"),
     State.SENDING: ("queued", "claimed", "sending"),

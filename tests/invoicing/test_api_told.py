@@ -1,7 +1,7 @@
 """What became of an invoice can be asked, one by one or all that changed."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,12 +9,21 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from interfaces.models import AccountingInterface
-from invoicing.models import Batch, Invoice, InvoiceSetting, PaymentReceived, Upload, UploadEvent
+from interfaces.models import AccountingInterface, Lane
+from invoicing.models import (
+    Batch,
+    Client,
+    Invoice,
+    InvoiceSetting,
+    PaymentReceived,
+    Upload,
+    UploadEvent,
+)
 from invoicing.uploads import states
 from offices.tenancy import acting_for
 from tests.factories import make_interface
 from tests.invoicing.abtrac import Abtrac, abtrac, invoice, other, problems
+from tests.invoicing.scene import make_step
 
 __all__ = ["abtrac", "other"]
 
@@ -163,6 +172,26 @@ def test_an_upload_that_failed_tells_why_and_what_to_do(abtrac: Abtrac, queue: Q
         "Account 205 is archived.",
         "Choose another account.",
     )
+
+
+def test_an_upload_that_waits_for_its_client_tells_that_and_when_it_goes_on(
+    abtrac: Abtrac, queue: Queue
+) -> None:
+    abtrac.put("invoices", invoice("I1"))
+    soon = timezone.now() + timedelta(minutes=6)
+    upload = queue("I1")
+    assert abtrac.get("invoices/I1").json()["upload"]["next_try"] is None
+    with acting_for(abtrac.practice.pk):
+        client = Client.objects.get(invoices=upload.invoice)
+        make_step(upload.batch, upload.interface, client=client, due=soon)
+    [listed] = abtrac.get("uploads").json()["uploads"]
+    for told in (listed, abtrac.get("invoices/I1").json()["upload"]):
+        assert told["reason"] == f"Waits until its client {client} is in Xero."
+        assert datetime.fromisoformat(told["next_try"]) == soon
+        assert told["state_in_words"].startswith("Waiting until ")
+    Lane.objects.update(open_until=soon + timedelta(minutes=1))
+    told = abtrac.get("invoices/I1").json()["upload"]
+    assert datetime.fromisoformat(told["next_try"]) == soon + timedelta(minutes=1)
 
 
 def test_only_what_changed_since_the_mark_is_told(abtrac: Abtrac, queue: Queue) -> None:
