@@ -9,7 +9,7 @@ from django.utils import timezone
 from interfaces import lanes
 from invoicing.models import Upload
 from invoicing.uploads import waiting
-from invoicing.uploads.states import HELD, State
+from invoicing.uploads.states import FAILED, HELD, State
 from invoicing.words import all_of
 
 Kind = Upload.Kind
@@ -23,6 +23,8 @@ class Prospect:
     """
 
     reason: str = ""
+    # What somebody must do, as long as it is to be done.
+    next_step: str = ""
     at: datetime | None = None
     # It was tried before: what is to come is another try.
     again: bool = False
@@ -42,7 +44,10 @@ def look_ahead(
     view = _View(in_trouble=in_trouble or {}, now=timezone.now())
     ahead = waiting.ahead_of(one for one in uploads if one.interface.is_connected)
     for one in uploads:
-        prospect = Prospect(reason=one.reason)
+        # What was parked, or uploaded again, needs nothing more.
+        replaced = getattr(one, "later_batch", None)
+        to_do = one.next_step if one.state in FAILED and not replaced else ""
+        prospect = Prospect(reason=one.reason, next_step=to_do)
         if one.pk in waits:
             steps = ahead.get(one.pk)
             prospect = view.behind(one, steps) if steps else view.by_itself(one)

@@ -158,6 +158,7 @@ def batches() -> QuerySet[Batch]:
         failed=_count_of(Q(state__in=FAILED) & ~NOT_KNOWN & ~went_on()),
         not_known=_count_of(NOT_KNOWN & ~went_on()),
         moving=_count_of(Q(state__in=MOVING)),
+        aside=_count_of(Q(state__in=ASIDE) | Q(state__in=FAILED) & went_on()),
     )
 
 

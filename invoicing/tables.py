@@ -146,6 +146,8 @@ class BatchesTable(tables.Table):  # type: ignore[misc]
     documents = tables.Column(verbose_name="Invoices", orderable=False, attrs=_NUMBER)
     sent = tables.Column(orderable=False, attrs=_NUMBER)
     failed = tables.Column(orderable=False, attrs=_NUMBER)
+    moving = tables.Column(verbose_name="On the way", orderable=False, attrs=_NUMBER)
+    aside = tables.Column(verbose_name="Set aside", orderable=False, attrs=_NUMBER)
     state = cell("batch_state", verbose_name="State", orderable=False, accessor="number")
 
     class Meta:

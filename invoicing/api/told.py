@@ -115,7 +115,7 @@ def tell_upload(upload: Upload) -> dict[str, Any]:
         "state": upload.state,
         "state_in_words": words.state_of(upload).words,
         "reason": prospect.reason,
-        "next_step": upload.next_step,
+        "next_step": prospect.next_step,
         "warnings": upload.warnings,
         "next_try": prospect.at,
         "sent_at": upload.sent_at,

@@ -192,7 +192,7 @@ def test_what_failed_beside_the_invoices_is_said_wherever_the_batch_is_told(
     # However much is on the way, what needs somebody is among what is shown.
     assert f"Credit allocation {note} Failed (fix needed)" in told
     listed = browser.get(url(practice, "batches/"))
-    row = "Abtrac 1 1 0 Some failed 2 PDFs and 1 credit allocation failed"
+    row = "Abtrac 1 1 0 0 0 Some failed 2 PDFs and 1 credit allocation failed"
     assert row in text_of(listed)
     assert f'{url(practice, "batches/7/")}#companions"' in listed.content.decode()
     answer = browser.post(url(practice, "batches/7/retry/"), {"only": failed.pk}, follow=True)
@@ -258,7 +258,7 @@ def test_a_contact_that_went_later_has_not_failed(
     told = text_of(browser.get(url(practice, "batches/7/")))
     assert "1 contact failed" not in told
     assert "Contacts, jobs, PDFs and credits not through yet" not in told
-    assert "Abtrac 1 1 0 Finished" in text_of(browser.get(url(practice, "batches/")))
+    assert "Abtrac 1 1 0 0 0 Finished" in text_of(browser.get(url(practice, "batches/")))
 
 
 def test_the_list_of_batches_tells_how_each_fares(
@@ -266,8 +266,8 @@ def test_the_list_of_batches_tells_how_each_fares(
 ) -> None:
     page = text_of(browser.get(url(practice, "batches/")))
     assert page.index("Batch 3") < page.index("Batch 2") < page.index("Batch 1")
-    assert "ana@harbour.example 12 6 2 Some failed 1 not known: please check 1 PDF failed" in page
-    assert "ana@harbour.example 9 1 0 On the way" in page
+    assert "ana@harbour.example 12 6 2 0 3 Some failed 1 not known: please check" in page
+    assert "ana@harbour.example 9 1 0 8 0 On the way" in page
     up = text_of(browser.get(url(practice, "batches/?sort=number")))
     assert up.index("Batch 1") < up.index("Batch 2")
 
@@ -279,8 +279,32 @@ def test_the_list_says_so_when_nothing_of_a_batch_was_sent(
         make_upload(make_batch(7, finished=True), _another(scene), State.REFUSED)
         make_upload(make_batch(8, finished=True), _another(scene), State.CANCELLED)
     page = text_of(browser.get(url(practice, "batches/")))
-    assert "Abtrac 1 0 1 All failed" in page
-    assert "Abtrac 1 0 0 None sent" in page
+    assert "Abtrac 1 0 1 0 0 All failed" in page
+    assert "Abtrac 1 0 0 0 1 None sent" in page
+
+
+def test_the_numbers_of_every_batch_in_the_list_add_up(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    page = browser.get(url(practice, "batches/"))
+    for one in (row.record for row in page.context["table"].paginated_rows):
+        assert one.documents == one.sent + one.failed + one.moving + one.aside, one
+    assert "By Invoices Sent Failed On the way Set aside State" in text_of(page)
+
+
+def test_what_is_set_aside_asks_for_nothing_more(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    step = "Ask your accountant to restore it."
+    aside = [scene.uploads[name] for name in ("went_on", "parked")]
+    with acting_for(practice.pk):
+        Upload.objects.filter(batch__number=1).update(next_step=step)
+    page = browser.get(url(practice, "batches/1/"))
+    assert step in row_of(page, scene.uploads["refused"])
+    for one in aside:
+        assert step not in row_of(page, one)
+    assert "Uploaded again in batch 2" in row_of(page, aside[0])
+    assert step not in text_of(browser.get(url(practice, f"invoices/{aside[1].invoice_id}/")))
 
 
 def test_one_refused_again_in_a_later_batch_fails_only_there(
@@ -300,8 +324,8 @@ def test_one_refused_again_in_a_later_batch_fails_only_there(
         assert "0 of 1 sent, 1 set aside" in text_of(page)
     assert "Retry all that failed (1)" in text_of(browser.get(url(practice, "batches/9/")))
     listed = text_of(browser.get(url(practice, "batches/")))
-    assert listed.count("Abtrac 1 0 1 All failed") == 1
-    assert listed.count("Abtrac 1 0 0 None sent") == 2
+    assert listed.count("Abtrac 1 0 1 0 0 All failed") == 1
+    assert listed.count("Abtrac 1 0 0 0 1 None sent") == 2
     answer = browser.post(url(practice, "batches/7/retry/"), {"only": rows[0].pk}, follow=True)
     assert said(answer) == ["None of these has failed."]
 
