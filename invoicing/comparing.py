@@ -1,5 +1,6 @@
 """Two documents side by side: ours as it was to be sent, and what stands in its place."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,6 +13,9 @@ from invoicing.models import Invoice, Upload
 from invoicing.uploads import resolve
 from invoicing.uploads.states import CONFLICT
 from invoicing.words import clock_time, money
+
+CLIENT = "Client"
+TOTAL = "Total incl tax"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +55,10 @@ def side_by_side(upload: Upload, theirs: Conflict) -> list[Fact]:
     ours = _frozen(upload.document, invoice)
     return [
         _fact("Number", ours.number, theirs.number),
-        _fact("Client", ours.contact_name, theirs.contact_name),
+        _fact(CLIENT, ours.contact_name, theirs.contact_name),
         _fact("Date", _day(ours.issued), _day(theirs.issued)),
         _fact(
-            "Total incl tax",
+            TOTAL,
             _amount(ours.currency, ours.total),
             # Of one currency more is not said where the package says none.
             _amount(theirs.currency or ours.currency, theirs.total),
@@ -86,6 +90,14 @@ def told_of_nothing(upload: Upload) -> str:
     if sent:
         return f"{label} could not be asked yet, so it may be there. {by_hand}"
     return f"{label} has not been asked yet whether it is there."
+
+
+def are_of_others(facts: Sequence[Fact]) -> bool:
+    """Whether the client or the total is another: then our number is taken, and ours is not there.
+
+    Another date alone may well be a slip of the pen.
+    """
+    return any(one.differs and one.name in (CLIENT, TOTAL) for one in facts)
 
 
 NOT_KNOWN = "Not known"

@@ -1,7 +1,6 @@
 """Batches: their list, one batch live, and what a person decides about its uploads."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
@@ -20,8 +19,8 @@ from connectors.base.errors import ConnectorError
 from connectors.base.protocol import Found
 from interfaces import lanes
 from invoicing import selectors, uploads
-from invoicing.comparing import side_by_side, told_of, told_of_nothing
-from invoicing.forms import LinkExistingForm, ParkForm
+from invoicing.comparing import are_of_others, side_by_side, told_of, told_of_nothing
+from invoicing.forms import LinkExistingForm, ParkForm, id_in, where_addresses_stand
 from invoicing.models import Batch, Upload
 from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, tell_left_out, to
 from invoicing.prospects import look_ahead
@@ -42,9 +41,6 @@ SHOWN = [
     ("sent", "Sent", "sent"),
     ("aside", "Set aside", "aside"),
 ]
-WHERE_IDS_STAND = (
-    "The id is the long mark at the end of the address when you open the document in {package}."
-)
 NOTHING_TICKED = "Nothing was done: tick at least one row first."
 
 
@@ -174,9 +170,10 @@ def link_existing(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
     with acting_for(request.practice.pk):
         rows = Upload.objects.filter(kind__in=DOCUMENTS, state__in=FAILED)
         row = get_object_or_404(rows.select_related("invoice", "interface", "batch"), pk=upload_id)
-    known = row.remote_id or _id_in(row.remote_url)
-    form = LinkExistingForm(request.POST or None, initial={"remote_id": known})
     package, differs, there = row.interface.package, "", told_of(row)
+    known = {"remote_id": _address_of(row.remote_id, row.remote_url)}
+    form = LinkExistingForm(request.POST or None, initial=known, package=package)
+    where = where_addresses_stand(package)
     if request.method == "POST" and form.is_valid():
         try:
             found = uploads.look_at(
@@ -188,24 +185,30 @@ def link_existing(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
                 return _linked(request, row, found)
             # Told what it is first; the second time it is meant.
             differs, there = found.message, found
-            form = LinkExistingForm(
-                initial={"remote_id": found.remote_id, "differs": found.remote_id}
-            )
+            known = {
+                "remote_id": _address_of(found.remote_id, found.url),
+                "differs": found.remote_id,
+            }
+            form = LinkExistingForm(initial=known, package=package)
         except uploads.CannotLink as error:
-            form.add_error("remote_id", f"{error} {WHERE_IDS_STAND.format(package=package.label)}")
+            form.add_error("remote_id", f"{error} {where}")
         except ConnectorError as error:
             form.add_error("remote_id", str(error))
+    facts = side_by_side(row, there)
     context = {
         "form": form,
         "differs": differs,
-        "facts": side_by_side(row, there),
+        "facts": facts,
+        # The table tells how they differ: the same is not said again in a sentence.
+        "said": any(one.differs for one in facts),
+        "taken": are_of_others(facts),
         "there": there,
         "nothing": told_of_nothing(row),
         "known": bool(form["remote_id"].value()),
         "upload": row,
         "invoice": row.invoice,
         "package": package,
-        "where": WHERE_IDS_STAND.format(package=package.label),
+        "where": where,
     }
     return render(request, "invoicing/link_existing.html", context)
 
@@ -246,10 +249,10 @@ def unlink(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
     return to(request, "batch", batch_number=row.batch.number)
 
 
-def _id_in(address: str) -> str:
-    """What stands at the end of a document's address, which is its id in most packages."""
-    found = re.search(r"[/=]([\w-]{8,100})$", address)
-    return found[1] if found else ""
+def _address_of(remote_id: str, url: str) -> str:
+    """What a person can recognise the document by: its address, if that names it."""
+    named = id_in(url)
+    return url if named and named == (remote_id or named) else remote_id
 
 
 def _batch(number: int) -> Batch:

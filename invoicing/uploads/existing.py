@@ -34,14 +34,14 @@ def look_at(*, practice_id: int, upload_id: int, remote_id: str) -> Found:
     if not package.can(ShowsDocuments):
         return Conflict(
             key=built.key,
-            message=f"{package.label} cannot be asked what stands under an id. Compare the two"
+            message=f"{package.label} cannot be asked about a single document. Compare the two"
             " yourself.",
             remote_id=remote_id,
         )
     with open_connector(practice_id=practice_id, interface_id=interface_id) as connector:
         found: Found | None = connector.look_at(built, remote_id)
     if found is None:
-        raise CannotLink(f"{package.label} has no {word} with that id.")
+        raise CannotLink(f"{package.label} has no {word} at that address.")
     return found
 
 

@@ -37,10 +37,7 @@ def test_what_a_person_says_is_looked_at_and_can_be_taken_back(firm: Firm) -> No
     assert "NZD 99.00 differs Status Committed in Abtrac Authorised" in compared
 
     nothing = browser.post(link, {"remote_id": "nonsense"}).content.decode()
-    assert (
-        "Xero has no invoice with that id. The id is the long mark at the end of the address"
-        in (nothing)
-    )
+    assert "Xero has no invoice at that address. Open the document in Xero, and copy" in nothing
     assert firm.of(invoice).state == "needs_person"
 
     shown = browser.post(link, {"remote_id": theirs}).content.decode()

@@ -206,7 +206,7 @@ def test_what_a_person_says_is_there_is_looked_at_and_linked(desk: Desk, books: 
 
 def test_an_id_nothing_stands_under_links_nothing(desk: Desk, books: Books) -> None:
     upload = conflicting(desk, books)
-    with pytest.raises(CannotLink, match="Till has no invoice with that id"):
+    with pytest.raises(CannotLink, match="Till has no invoice at that address"):
         look(desk, upload, "nonsense")
     assert desk.of_pk(upload.pk).state == State.NEEDS_PERSON
 
