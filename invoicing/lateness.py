@@ -5,8 +5,9 @@ forgotten. Everything here reads; every function but `limit_of` needs a scope.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, DateTimeField, Exists, F, Min, OuterRef, Q, QuerySet, Subquery
@@ -40,12 +41,18 @@ STARTS = ("", *FAILED)
 
 @dataclass(frozen=True, kw_only=True)
 class Late:
-    """One kind of lateness at one interface: since when the oldest, and how many uploads."""
+    """One kind of lateness at one interface: since when the oldest, and how many uploads.
+
+    Counted with them are documents that wait for a contact or job that is late. The oldest one is
+    named by its id and the number of its batch.
+    """
 
     interface_id: int
     kind: Kind
     since: datetime
     uploads: int = 0
+    oldest_upload: int | None = None
+    oldest_batch: int | None = None
 
 
 def limit_of(kind: Kind) -> timedelta:
@@ -104,12 +111,36 @@ def _at(
         uploads.filter(interface__in=list(interfaces))
         .order_by()
         .values("interface")
-        .annotate(first=Min("late_since"), uploads=Count("pk"))
+        .annotate(
+            first=Min("late_since"),
+            uploads=Count("pk"),
+            steps=Count("pk", filter=Q(kind__in=waiting.STEPS, state__in=MOVING)),
+        )
     )
-    return [
-        Late(interface_id=one["interface"], kind=kind, since=one["first"], uploads=one["uploads"])
-        for one in found
-    ]
+    return [_late(one, kind, uploads.filter(interface=one["interface"])) for one in found]
+
+
+def _late(counted: Mapping[str, Any], kind: Kind, uploads: QuerySet[Upload]) -> Late:
+    oldest = uploads.order_by(F("late_since"), "pk").values_list("pk", "batch__number").first()
+    upload, batch = oldest or (None, None)
+    behind = 0
+    if counted["steps"]:
+        steps = uploads.filter(kind__in=waiting.STEPS, state__in=MOVING)
+        documents = Upload.objects.filter(
+            waiting.named_by(steps),
+            interface=counted["interface"],
+            state=State.QUEUED,
+            kind__in=DOCUMENTS,
+        )
+        behind = documents.exclude(pk__in=uploads.values("pk")).count()
+    return Late(
+        interface_id=counted["interface"],
+        kind=kind,
+        since=counted["first"],
+        uploads=counted["uploads"] + behind,
+        oldest_upload=upload,
+        oldest_batch=batch,
+    )
 
 
 def _in_states_of(kind: Kind) -> QuerySet[Upload]:
@@ -200,12 +231,7 @@ def _behind_a_sign_in(interfaces: list[AccountingInterface], now: datetime) -> l
     lost = {one.pk: one.state_changed_at for one in interfaces if one.state_changed_at <= before}
     ready = [one for one in interfaces if one.pk in lost]
     return [
-        Late(
-            interface_id=late.interface_id,
-            kind=late.kind,
-            since=max(late.since, lost[late.interface_id]),
-            uploads=late.uploads,
-        )
+        replace(late, since=max(late.since, lost[late.interface_id]))
         for late in _at(ready, Kind.NO_CONSENT, _under_way(Kind.NO_CONSENT, now))
     ]
 
@@ -230,14 +256,8 @@ def _not_taken(interface: AccountingInterface, now: datetime) -> list[Late]:
     ]
     if not late:
         return []
-    return [
-        Late(
-            interface_id=interface.pk,
-            kind=Kind.NOT_TAKEN,
-            since=min(one.since for one in late),
-            uploads=sum(one.uploads for one in late),
-        )
-    ]
+    first = min(late, key=lambda one: one.since)
+    return [replace(first, uploads=sum(one.uploads for one in late))]
 
 
 def _is_served(lane: Lane, before: datetime) -> bool:

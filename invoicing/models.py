@@ -567,8 +567,10 @@ class Notice(models.Model):
     interface = models.ForeignKey(AccountingInterface, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=12, choices=Kind)
     since = models.DateTimeField()
-    # None of them for codes and payments.
+    # None of them for codes and payments, and no oldest one.
     uploads = models.PositiveIntegerField(default=0)
+    oldest_upload = models.PositiveBigIntegerField(null=True, blank=True)
+    oldest_batch = models.PositiveIntegerField(null=True, blank=True)
     last_contact = models.DateTimeField(null=True, blank=True)
     raised_at = models.DateTimeField(default=timezone.now)
     cleared_at = models.DateTimeField(null=True, blank=True)

@@ -88,6 +88,8 @@ def _look_at(practice_id: int, interface_ids: list[int]) -> list[Notice]:
                 "practice_id": practice_id,
                 "since": one.since,
                 "uploads": one.uploads,
+                "oldest_upload": one.oldest_upload,
+                "oldest_batch": one.oldest_batch,
                 "last_contact": contact,
                 "raised_at": clock.now(),
             },
@@ -98,11 +100,15 @@ def _look_at(practice_id: int, interface_ids: list[int]) -> list[Notice]:
 
 
 def _bring_up_to_date(notice: Notice, late: Late, contact: datetime | None) -> None:
-    told = (notice.since, notice.uploads, notice.last_contact)
-    if told != (late.since, late.uploads, contact):
-        Notice.objects.filter(pk=notice.pk).update(
-            since=late.since, uploads=late.uploads, last_contact=contact
-        )
+    now = {
+        "since": late.since,
+        "uploads": late.uploads,
+        "oldest_upload": late.oldest_upload,
+        "oldest_batch": late.oldest_batch,
+        "last_contact": contact,
+    }
+    if any(getattr(notice, name) != value for name, value in now.items()):
+        Notice.objects.filter(pk=notice.pk).update(**now)
 
 
 def _clear(notices: Iterable[Notice]) -> None:

@@ -1,4 +1,4 @@
-"""What support sees over all practices: ids, kinds and times, and nothing of a client."""
+"""What support sees over all practices: their names, ids, kinds and times; nothing of a client."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from interfaces import clock
 from interfaces.models import Lane, PackageBreaker
 from invoicing import notices
 from invoicing.models import Notice
+from invoicing.words import advice_on
 from offices import selectors as directory
 from offices.models import Practice, User
 
@@ -25,7 +26,11 @@ class Overdue:
     interface_id: int
     package: str
     kind: str
+    # What support should do about it.
+    advice: str
     uploads: int
+    oldest_upload: int | None
+    oldest_batch: int | None
     since: datetime
     last_contact: datetime | None
     open_until: datetime | None
@@ -97,7 +102,10 @@ def _row(notice: Notice, lane: Lane, now: datetime, *, may_enter: bool) -> Overd
         interface_id=notice.interface_id,
         package=label_of(lane.package_key),
         kind=notice.get_kind_display(),
+        advice=advice_on(notice.kind, label_of(lane.package_key)),
         uploads=notice.uploads,
+        oldest_upload=notice.oldest_upload,
+        oldest_batch=notice.oldest_batch,
         since=notice.since,
         last_contact=notice.last_contact,
         open_until=lane.open_until if lane.open_until and lane.open_until > now else None,

@@ -104,6 +104,31 @@ def notice_told(notice: Notice, *, now: datetime | None = None) -> str:
     )
 
 
+_ADVICE: Mapping[str, str] = {
+    Notice.Kind.NOT_TAKEN: "Look whether the workers and the scheduler run. If they do, their log"
+    " says why this interface is passed over.",
+    Notice.Kind.HELD: "A worker hangs or has died. Restart the workers: what it held then goes on"
+    " by itself.",
+    Notice.Kind.CHECKING: "See in the log why {label} cannot be asked. Nobody should send or enter"
+    " it by hand meanwhile.",
+    Notice.Kind.GIVEN_UP: "Find out with the practice what is wrong in {label}; then they retry it"
+    " in the batch.",
+    Notice.Kind.WAITING: "See whether {label} is down, or limits calls. If others get through, the"
+    " history of the oldest upload says what stops this one.",
+    Notice.Kind.NO_CONSENT: "Ask an admin of the practice to connect the interface again.",
+    Notice.Kind.UNTOUCHED: "Remind the practice: the batch says of each what is to be done.",
+    Notice.Kind.PAYMENTS: "See in the log why reading fails; mostly the sign-in may no longer read"
+    " payments, and an admin must connect again.",
+    Notice.Kind.CODES: "See in the log why reading fails; mostly the sign-in may no longer read the"
+    " settings, and an admin must connect again.",
+}
+
+
+def advice_on(kind: str, label: str) -> str:
+    """What support should do about a notice of that kind, at a package of that name."""
+    return _ADVICE[kind].format(label=label)
+
+
 def money(amount: Decimal | None) -> str:
     """An amount with two decimals and thousands separators."""
     if amount is None:

@@ -13,6 +13,8 @@ from invoicing.uploads.states import DOCUMENTS, MOVING, State
 
 Kind = Upload.Kind
 
+# What documents wait for.
+STEPS = (Kind.CONTACT, Kind.JOB)
 # Contact, job, document: the order of the kinds is the order they must arrive in.
 RANK = Case(
     *(When(kind=kind, then=Value(rank)) for rank, kind in enumerate(Kind.values)),
@@ -39,13 +41,13 @@ def ready(interface_id: int) -> QuerySet[Upload]:
     coming = Upload.objects.filter(interface_id=interface_id, state__in=MOVING).order_by()
     # Mostly nothing is, and then a query without these questions takes half as long to make.
     # Between the two no click comes: it writes the lane, as whoever claims has done already.
-    if not coming.filter(kind__in=[Kind.CONTACT, Kind.JOB]).exists():
+    if not coming.filter(kind__in=STEPS).exists():
         return queued
     documents = Q(kind__in=DOCUMENTS)
-    return queued.filter(~documents | ~_named_by(coming))
+    return queued.filter(~documents | ~named_by(coming))
 
 
-def _named_by(steps: QuerySet[Upload]) -> Q:
+def named_by(steps: QuerySet[Upload]) -> Q:
     """Of documents of one interface those whose contact or job is among these uploads."""
     clients = steps.filter(kind=Kind.CONTACT).values("client_id")
     jobs = steps.filter(kind=Kind.JOB).values("job_id")

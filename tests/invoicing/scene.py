@@ -392,6 +392,8 @@ def make_trouble(scene: Scene) -> None:
             kind=kind,
             since=now - timedelta(days=days),
             uploads=0 if kind in {Notice.Kind.PAYMENTS, Notice.Kind.CODES} else 3 * days,
+            oldest_upload=None if kind in {Notice.Kind.PAYMENTS, Notice.Kind.CODES} else 4711,
+            oldest_batch=None if kind in {Notice.Kind.PAYMENTS, Notice.Kind.CODES} else 2,
             last_contact=now - timedelta(days=days) if days > 2 else None,
         )
     PackageBreaker.objects.create(

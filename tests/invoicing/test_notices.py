@@ -14,9 +14,18 @@ from invoicing.models import Exchange, Invoice, Notice, Upload
 from invoicing.uploads.states import State
 from offices.models import Practice
 from offices.tenancy import acting_for
-from tests.factories import make_client, make_interface, make_practice
+from tests.factories import (
+    make_client,
+    make_interface,
+    make_invoice,
+    make_job,
+    make_office,
+    make_practice,
+    make_setting,
+)
 from tests.invoicing.late import DAY, LONG_AGO, ago, make_batch_for, make_late, move
 from tests.invoicing.pages import counted_queries
+from tests.invoicing.scene import make_step, make_upload
 
 Kind = Notice.Kind
 # Nothing more is to happen to these. A state added later is told of, or is put here on purpose.
@@ -371,8 +380,8 @@ def test_a_notice_tells_no_secret_and_no_client(
 ) -> None:
     names = {field.name for field in Notice._meta.get_fields()}
     assert names == {
-        *("id", "practice", "interface", "kind", "since", "uploads"),
-        *("last_contact", "raised_at", "cleared_at"),
+        *("id", "practice", "interface", "kind", "since", "uploads", "oldest_upload"),
+        *("oldest_batch", "last_contact", "raised_at", "cleared_at"),
     }
     practice, _ = firm
     with caplog.at_level(logging.DEBUG, logger="invoicing.notices"):
@@ -399,6 +408,36 @@ def test_a_practice_that_cannot_be_looked_at_hides_no_other(
     assert f"notices not looked at practice={broken.pk}" in caplog.text
 
 
+@pytest.mark.parametrize("kind", [Kind.WAITING, Kind.NOT_TAKEN, Kind.NO_CONSENT, Kind.CHECKING])
+def test_what_waits_behind_a_late_contact_or_job_is_counted_with_it(
+    practice: Practice, kind: Kind
+) -> None:
+    with acting_for(practice.pk):
+        interface = make_interface()
+        if kind == Kind.NO_CONSENT:
+            lose(interface, LONG_AGO)
+        office = make_office(make_setting(interface))
+        batch, job = make_batch_for(7), make_job(make_client())
+        of_kind: dict[Kind, dict[str, Any]] = {
+            Kind.WAITING: {"created_at": ago(2 * DAY), "due": ago(-HOUR)},
+            Kind.NO_CONSENT: {"created_at": ago(2 * DAY)},
+            Kind.NOT_TAKEN: {"due": ago(HOUR)},
+            Kind.CHECKING: {"state": State.UNKNOWN, "unknown_since": ago(LONG_AGO)},
+        }
+        fields = of_kind[kind]
+        step = make_step(batch, interface, client=job.client, **fields)
+        make_step(batch, interface, job=job, **fields)
+        # Young themselves, and elsewhere or through with it they would not wait.
+        for _ in range(3):
+            make_upload(batch, make_invoice(office, job.client, job=job))
+        make_upload(batch, make_invoice(office, make_client()))
+        make_upload(batch, make_invoice(office, job.client), State.CANCELLED)
+        fresh = AccountingInterface.objects.select_related("lane").get(pk=interface.pk)
+        [found] = [one for one in lateness.late_at([fresh]) if one.kind == kind]
+    assert found.uploads == 2 + 3
+    assert (found.oldest_upload, found.oldest_batch) == (step.pk, 7)
+
+
 def test_it_is_known_when_notices_were_last_looked_at(practice: Practice) -> None:
     cache.clear()
     assert notices.looked_at() is None
@@ -423,8 +462,8 @@ def test_looking_costs_the_same_however_many_uploads_there_are(
     with counted_queries() as many:
         notices.watch()
     assert standing() == [(Kind.UNTOUCHED, 20), (Kind.NOT_TAKEN, 21)]
-    # One to find out when the package last answered, for the notice that came beside the first.
-    assert len(many) <= len(few) + 1
+    # Two to find the oldest and when the package last answered, for the notice that came beside.
+    assert len(many) <= len(few) + 2
 
 
 def test_a_practice_at_rest_costs_nothing(practice: Practice) -> None:

@@ -222,8 +222,8 @@ def test_support_sees_what_is_late_by_practice_the_oldest_first(
     assert " Waiting for the package 1 " in told[3]
     with acting_for(interface.practice_id):
         answered = Exchange.objects.get(interface=interface).answered_at
-    assert f" {answered:%H:%M} Free" in told[2]
-    assert " None yet Free" in told[0]
+    assert f" {answered:%H:%M} Nothing holds them back Remind the practice" in told[2]
+    assert " None yet Nothing holds them back See in the log why reading fails" in told[0]
 
 
 def test_support_sees_what_stops_or_holds_back_the_calls(
@@ -243,6 +243,35 @@ def test_support_sees_what_stops_or_holds_back_the_calls(
     assert "Xero is having trouble with many practices since " in text_of(page)
 
 
+def test_support_can_find_the_practice_and_the_oldest_upload_and_reads_what_to_do(
+    late: tuple[Practice, AccountingInterface], sam: User
+) -> None:
+    practice, interface = late
+    with acting_for(practice.pk):
+        oldest = Upload.objects.select_related("batch", "invoice").get(state=State.QUEUED)
+    page = client_of(sam).get("/support/")
+    waits = next(row for row in rows(page) if "Waiting for the package" in row)
+    assert f" Xero practice {practice.pk}, interface {interface.pk} " in waits
+    assert f" batch {oldest.batch.number}, upload {oldest.pk} " in waits
+    assert waits.endswith("the history of the oldest upload says what stops this one.")
+    told = text_of(page)
+    assert "no client's name, no amount and no invoice number" in told
+    assert oldest.invoice
+    for secret in (oldest.invoice.number, oldest.invoice.name_on_invoice):
+        assert secret not in told
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_of_everything_that_is_late_support_reads_what_to_do(
+    practice: Practice, sam: User, kind: Kind
+) -> None:
+    with acting_for(practice.pk):
+        notice(make_interface(), kind, uploads=0)
+    (row,) = rows(client_of(sam).get("/support/"))
+    assert " Nothing holds them back " in row
+    assert len(row.split(" Nothing holds them back ")[1]) > 40
+
+
 def test_a_grant_leads_through_and_without_one_there_is_no_link(
     late: tuple[Practice, AccountingInterface], sam: User
 ) -> None:
@@ -259,6 +288,8 @@ def test_a_grant_leads_through_and_without_one_there_is_no_link(
         ends_at=timezone.now() + HOUR,
     )
     assert f'href="{there}"' in browser.get("/support/").content.decode()
+    batch = url(practice, "batches/900/")
+    assert f'href="{batch}"' in browser.get("/support/").content.decode()
     assert browser.get(there).status_code == 200
 
 
