@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("invoicing", "0007_what_is_there"),
+        ("invoicing", "0008_not_there_at"),
     ]
 
     operations = [
