@@ -10,8 +10,6 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from invoicing.ports import PortTaken, free_port
-
 
 class Command(BaseCommand):
     """`manage.py serve`, once `manage.py migrate` was run."""
@@ -33,17 +31,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "The database is not made yet. Run `python manage.py migrate` first."
             )
-        host, port = options["host"], options["port"]
-        try:
-            port = free_port(host, port)
-        except PortTaken:
-            raise CommandError(
-                f"Port {port} of {host} cannot be used: something else listens there, or it is not"
-                " allowed. End that, or choose another: --port 8001"
-            ) from None
-        self.stdout.write(f"Serving {settings.SITE_URL} on port {port}. Ctrl-C ends it.")
-        self.stdout.flush()
-        # One process: the worker inside it listens on a doorbell in its memory.
-        words = ["--interface", "wsgi", "--workers", "1", "--blocking-threads", "8"]
-        words += ["--host", host, "--port", str(port), "abtrac_link.wsgi:application"]
-        os.execv(sys.executable, [sys.executable, "-m", "granian", *words])  # noqa: S606 - our own
+        # Without the product in it, so that it is not the one to be killed where memory is short.
+        words = [str(settings.VAR), options["host"], str(options["port"]), settings.SITE_URL]
+        os.execv(  # noqa: S606 - our own
+            sys.executable, [sys.executable, "-m", "invoicing.serving", *words]
+        )
