@@ -5,6 +5,7 @@ Nothing is built or started here: that takes a container engine.
 
 import os
 import re
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,21 @@ def test_the_example_of_the_settings_holds_no_secret_and_nothing_unknown() -> No
     assert [name for name, value in example.items() if value] == ["TRUSTED_PROXY_COUNT"]
     assert set(example) <= settings_read() | {"XERO_CLIENT_ID", "XERO_CLIENT_SECRET"}
     assert {"SECRET_KEY", "CREDENTIAL_KEYS", "SITE_URL"} <= set(example)
+
+
+def test_on_one_computer_the_service_manager_starts_it_again_whatever_ended_it() -> None:
+    unit = ConfigParser()
+    unit.read_string(read("deploy/abtrac-link.service"))
+    service = unit["Service"]
+    tree = service["WorkingDirectory"]
+    assert service["ExecStart"] == f"{tree}/.venv/bin/python manage.py serve"
+    # As on a server: a file of secrets that never gets into the tree.
+    assert service["EnvironmentFile"] == f"{tree}/link.env"
+    assert service["KillMode"] == "mixed"
+    assert service["Restart"] == "always"
+    # Longer apart than the 5 starts in 10 s after which systemd gives up.
+    assert int(service["RestartSec"]) * 5 > 10
+    assert unit["Install"]["WantedBy"] == "multi-user.target"
 
 
 def test_secrets_are_kept_out_of_the_tree() -> None:
