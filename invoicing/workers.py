@@ -33,6 +33,10 @@ class Embedded:
         self.scheduler.stop()
         self.worker.stop()
         self.thread.join(seconds)
+        if self.thread.is_alive():
+            log.warning("the call in hand was not waited for any longer")
+        else:
+            log.info("worker and scheduler of this process have ended")
 
 
 def start(*, sweep: bool = True) -> Embedded:

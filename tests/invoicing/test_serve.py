@@ -90,6 +90,15 @@ def test_it_serves_the_pages_until_ctrl_c_which_both_processes_get(serve: Serve)
     assert_gone(served.address)
 
 
+def test_told_to_stop_it_finishes_the_call_in_hand(serve: Serve) -> None:
+    """What `Embedded.stop` does, which the worker's own tests look at."""
+    served = serve(free_port())
+    assert answers(served.address) == 200
+    served.process.terminate()
+    assert served.process.wait(timeout=PATIENCE) == 0
+    assert "worker and scheduler of this process have ended" in served.told()
+
+
 def test_told_to_stop_while_it_still_starts_it_stops(serve: Serve) -> None:
     served = serve(free_port())
     until(lambda: bool(served.workers()), "It did not start.")
