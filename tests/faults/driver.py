@@ -54,8 +54,8 @@ PACE = {
 STOPPED = (0.2, 2.0 * LEASE)
 STOPPED_LONG = (LEASE + SETTLE + LONGEST_WORK, LEASE + SETTLE + 3 * LONGEST_WORK)
 # At each place on an upload's way; the last before the socket is where stopping does most harm.
-DEATHS, STOPS, STOPS_BEFORE_SOCKET = 0.015, 0.003, 0.03
-LONG_STOPS = 0.6
+DEATHS, STOPS, STOPS_BEFORE_SOCKET = 0.008, 0.003, 0.08
+LONG_STOPS = 0.8
 # How long everything may take to come to rest once the faults are over; only ends a broken run.
 PATIENCE = 240.0
 # The share of the documents that each interface gets.
