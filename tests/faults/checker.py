@@ -44,7 +44,10 @@ class Watched:
 
 @dataclass(kw_only=True)
 class Tally:
-    """How the documents that were clicked stand, and what is wrong among them."""
+    """How the documents that were clicked stand, and what is wrong among them.
+
+    `doubled` counts contacts and jobs as well.
+    """
 
     clicked: int = 0
     sent: int = 0
@@ -163,7 +166,7 @@ class _Interface:
             if at_rest and upload.state in MOVING:
                 told.append(f"is still {upload.state}")
             checked.findings += [f"{_name(upload)} {finding}." for finding in told]
-        checked.findings += self._doubled_companions()
+        checked.findings += self._doubled_companions(checked.tally)
         return checked
 
     def _clicks(self, tally: Tally) -> Iterator[str]:
@@ -276,11 +279,12 @@ class _Interface:
         if since is not None and self._now - since > limit + GRACE:
             yield f"has been {upload.state} since {since:%Y-%m-%d %H:%M}, and nobody was told"
 
-    def _doubled_companions(self) -> Iterator[str]:
+    def _doubled_companions(self, tally: Tally) -> Iterator[str]:
         """Contacts and jobs are created once as well."""
         marks = Counter((one.kind, one.reference or one.number) for one in self._companions)
         for (kind, mark), count in marks.items():
             if count > 1:
+                tally.doubled += count - 1
                 yield f"The {kind} {mark} is in {self._label} {count} times."
 
 

@@ -253,9 +253,11 @@ def test_a_contact_that_is_there_twice_is_found(plain_firm: Firm, plain: PlainSt
     state = json.loads(json.dumps(plain.state(), default=str))
     contact = next(one for one in state["created"] if one["kind"] == "contact")
     state["created"].append({**contact, "id": "another"})
-    [finding] = looked_at(plain_firm, state=state).findings
+    checked = looked_at(plain_firm, state=state)
+    [finding] = checked.findings
     assert finding.endswith(" is in Plain 2 times.")
     assert finding.startswith("The contact ")
+    assert checked.tally.doubled == 1
 
 
 def test_what_one_interface_sent_is_not_unclicked_for_another_to_the_same_books(
