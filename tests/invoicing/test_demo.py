@@ -14,11 +14,16 @@ from typing import Any
 
 import pytest
 import requests
+from django.conf import settings as product
 
 from connectors.base.documents import TaxBasis
 from invoicing import totals
 from invoicing.demo.practice import pdf_of, tell
 from tests.commands import ROOT, free_port, fresh_environment, manage
+
+pytestmark = pytest.mark.skipif(
+    not product.EMBEDDED, reason="It is of the embedded shape, which is tried on SQLite."
+)
 
 PATIENCE = 120.0
 

@@ -14,9 +14,14 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from django.conf import settings as product
 
 from invoicing import serving
 from tests.commands import ROOT, free_port, fresh_environment, manage
+
+pytestmark = pytest.mark.skipif(
+    not product.EMBEDDED, reason="It is of the embedded shape, which is tried on SQLite."
+)
 
 PATIENCE = 60.0
 
