@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from invoicing.uploads import outcomes
 from invoicing.uploads import wire as module
 from invoicing.uploads.calls import Calls
 from invoicing.uploads.kinds import CARRIERS
@@ -157,3 +158,28 @@ def test_nobody_waits_for_a_look_up_to_leave(known: Desk, monkeypatch: pytest.Mo
     calls = Calls(turn=turn, recorder=LaneRecorder(held=held, leaves=turn.wire.has_left))
     assert calls.find(invoices, None, known.all(), []) == {}
     assert looked == [False]
+
+
+@pytest.mark.django_db
+def test_a_call_says_when_it_leaves_and_lets_the_next_one_leave_before_its_answer_is_noted(
+    known: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def noting(of: Any, name: str, word: str) -> None:
+        real = getattr(of, name)
+
+        def noted(*args: Any, **options: Any) -> Any:
+            done.append(word)
+            return real(*args, **options)
+
+        monkeypatch.setattr(of, name, noted)
+
+    noting(Wire, "has_left", "left")
+    noting(Wire, "let_next_leave", "let the next one leave")
+    noting(known.books, "write", "sent")
+    noting(outcomes, "record", "noted")
+    known.upload(known.invoice())
+    known.work()
+    # That it is over is told once more, for who had no call to make after all.
+    assert done == ["left", "sent", "left", "let the next one leave", "noted"]
