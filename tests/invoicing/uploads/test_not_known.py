@@ -47,6 +47,14 @@ def failing(error: Exception) -> Callable[[], None]:
     return look
 
 
+def asked_in_vain(known: Desk, books: Books) -> Invoice:
+    """An invoice that may have arrived, after which the package could not be asked."""
+    invoice = unanswered(known, books)
+    books.look_script = [failing(IN_TROUBLE)]
+    known.work()
+    return invoice
+
+
 def page_of(desk: Desk, path: str) -> str:
     """What a page says to an accounts person."""
     return text_of(client_of(desk.user).get(url(desk.practice, path)))
@@ -55,9 +63,7 @@ def page_of(desk: Desk, path: str) -> str:
 def test_a_look_up_that_fails_leaves_the_warning_and_tells_why_and_when_the_next_one_is(
     known: Desk, books: Books
 ) -> None:
-    invoice = unanswered(known, books)
-    books.look_script = [failing(IN_TROUBLE)]
-    known.work()
+    invoice = asked_in_vain(known, books)
     due = known.of(invoice).due
     assert due
     told = (
@@ -264,9 +270,7 @@ def compared(desk: Desk, invoice: Invoice) -> str:
 def test_where_nobody_could_ask_it_says_so_and_not_that_nothing_was_found(
     known: Desk, books: Books
 ) -> None:
-    invoice = unanswered(known, books)
-    books.look_script = [failing(IN_TROUBLE)]
-    known.work()
+    invoice = asked_in_vain(known, books)
     end_link(known)
     told = compared(known, invoice)
     assert "Till could not be asked yet, so it may be there. Please do not enter it in" in told
