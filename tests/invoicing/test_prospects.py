@@ -114,7 +114,8 @@ def test_what_they_wait_for_is_what_keeps_them_from_being_sent(
         make_upload(batch, invoices[0], kind=Upload.Kind.PDF)
         for fields in ({"client": clients[0]}, {"job": jobs[1], "state": State.UNKNOWN}):
             make_step(batch, scene.interface, **fields)
-        rows = list(Upload.objects.filter(batch=batch).select_related("invoice", "interface"))
+        uploads = Upload.objects.filter(batch=batch).select_related("invoice", "interface")
+        rows = list(uploads.order_by("pk"))
         ahead = waiting.ahead_of(rows)
         free = {
             *waiting.ready(scene.interface.pk).values_list("pk", flat=True),

@@ -26,7 +26,7 @@ from offices.models import (
 from offices.people import end_grant
 from offices.tenancy import NoPractice, acting_for, current_practice_id
 from tests.factories import PASSWORD, make_member, make_practice, make_user
-from tests.offices.conftest import LOG_IN, code_now, let_in, set_up_app, type_password
+from tests.offices.conftest import LOG_IN, give_code, let_in, set_up_app, type_password
 
 LogIn = Callable[[User], Client]
 
@@ -287,7 +287,7 @@ def test_a_session_from_before_the_app_was_set_up_must_give_a_code(practice: Pra
     wrong = early.post(answer["Location"], {"code": "000000"})
     assert wrong.status_code == 200
     assert early.get(list_of(practice)).status_code == 302
-    right = early.post(answer["Location"], {"code": code_now(secret), "next": list_of(practice)})
+    right = give_code(early, answer["Location"], secret, next=list_of(practice))
     assert right["Location"] == list_of(practice)
     assert early.get(list_of(practice)).status_code == 200
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from offices.models import Practice, Role, User
 from tests.factories import PASSWORD, make_member, make_user
-from tests.offices.conftest import LOG_IN, code_now, set_up_app, type_password
+from tests.offices.conftest import LOG_IN, code_now, give_code, set_up_app, type_password
 
 CODE = "/accounts/2fa/authenticate/"
 
@@ -185,7 +185,7 @@ def test_a_person_with_the_app_is_asked_for_its_code_after_the_password(
     assert again.get(f"/{practice.slug}/").status_code == 302
     assert again.post(CODE, {"code": "000000"}).status_code == 200
     assert not is_in(again)
-    assert again.post(CODE, {"code": code_now(secret)})["Location"] == f"/{practice.slug}/"
+    assert give_code(again, CODE, secret)["Location"] == f"/{practice.slug}/"
     assert is_in(again)
 
 
@@ -210,7 +210,7 @@ def test_codes_cannot_be_guessed_one_after_another(practice: Practice) -> None:
     type_password(thief, user)
     for _ in range(5):
         thief.post(CODE, {"code": "000000"})
-    answer = thief.post(CODE, {"code": code_now(secret)})
+    answer = give_code(thief, CODE, secret)
     assert not is_in(thief)
     assert "Too many" in answer.content.decode()
 
@@ -250,7 +250,7 @@ def test_secrets_of_one_time_codes_are_sealed_and_go_along_when_keys_change(
     settings.CREDENTIAL_KEYS = [new]
     again = Client()
     type_password(again, user)
-    again.post(CODE, {"code": code_now(secret)})
+    give_code(again, CODE, secret)
     assert is_in(again)
     assert (
         Authenticator.objects.get(user=user, type="recovery_codes").wrap().get_unused_codes()
@@ -268,7 +268,7 @@ def test_a_secret_no_key_opens_is_said_to_be_our_fault(
     again = Client()
     type_password(again, user)
     with caplog.at_level(logging.ERROR):
-        page = again.post(CODE, {"code": code_now(secret)})
+        page = give_code(again, CODE, secret)
     assert page.status_code == 200
     assert "This is our fault" in page.content.decode()
     assert "CREDENTIAL_KEYS" in caplog.text
