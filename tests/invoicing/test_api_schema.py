@@ -43,8 +43,11 @@ def described() -> dict[str, Any]:
     return served
 
 
-def shortened(document: dict[str, Any]) -> dict[str, Any]:
-    """Without the longest lists a call takes: they are tried elsewhere, and a thousand is slow."""
+def simplified(document: dict[str, Any]) -> dict[str, Any]:
+    """Without what is tried elsewhere: the key, and the longest lists a call takes (a thousand)."""
+    for calls in document["paths"].values():
+        for call in calls.values():
+            call.pop("security", None)
     for schema in document["components"]["schemas"].values():
         for name in ("rows", "invoices", "lines"):
             schema.get("properties", {}).get(name, {}).pop("maxItems", None)
@@ -52,7 +55,7 @@ def shortened(document: dict[str, Any]) -> dict[str, Any]:
 
 
 schemathesis.serializer.alias("application/pdf", "application/octet-stream")
-api = schemathesis.openapi.from_dict(shortened(described()))
+api = schemathesis.openapi.from_dict(simplified(described()))
 api.app = product
 
 
@@ -67,6 +70,7 @@ def sent(abtrac: Abtrac) -> Abtrac:
 @api.exclude(operation_id_regex="^post_").parametrize()
 @settings(
     max_examples=5,
+    derandomize=True,  # a change is judged by the same calls as the one before it
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
