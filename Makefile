@@ -6,6 +6,8 @@ PYTHON ?= python3
 ARGS ?=
 # Which benchmarks to run, by name: make bench BENCHES="click fair"
 BENCHES ?= $(sort $(patsubst bench/bench_%.py,%,$(wildcard bench/bench_*.py)))
+# How many tests run side by side: two for each processor, as many of them wait for other processes.
+WORKERS ?= $(shell echo $$((2 * $$(nproc))))
 VENV := .venv/bin
 RUN := $(VENV)/python
 MANAGE := $(RUN) manage.py
@@ -29,7 +31,7 @@ demo: runtime ## send a practice's invoices to a rehearsal Xero, then serve (ARG
 	@$(EMBEDDED) $(MANAGE) demo $(ARGS)
 
 test: dev ## the tests, on SQLite
-	@$(IN_SCRATCH) $(EMBEDDED) $(PYTEST) -n auto -m "not browser and not services" $(ARGS)
+	@$(IN_SCRATCH) $(EMBEDDED) $(PYTEST) -n $(WORKERS) -m "not browser and not services" $(ARGS)
 
 check: dev ## style, types, import directions, migrations, deployment, locks
 	$(VENV)/ruff check .
@@ -47,10 +49,10 @@ format: dev ## put the code in the house style
 test-services: dev ## the tests on PostgreSQL and Redis: .ci/services make test-services
 	@test -n "$$DATABASE_URL" -a -n "$$REDIS_URL" || { \
 		echo "Set DATABASE_URL and REDIS_URL, or run: .ci/services make test-services"; exit 2; }
-	@$(IN_SCRATCH) $(PYTEST) -n auto -m "not browser" $(ARGS)
+	@$(IN_SCRATCH) $(PYTEST) -n $(WORKERS) -m "not browser" $(ARGS)
 
 test-browser: dev ## the pages in the system's Chromium
-	@$(IN_SCRATCH) $(EMBEDDED) $(PYTEST) -m browser $(ARGS)
+	@$(IN_SCRATCH) $(EMBEDDED) $(PYTEST) -n auto -m browser $(ARGS)
 
 bench: dev ## the ratios the product is held to, one line of JSON each (ARGS=--quick, BENCHES=some)
 	@$(IN_SCRATCH) missed=0; for script in $(BENCHES:%=bench/bench_%.py); do \
