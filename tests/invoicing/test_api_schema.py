@@ -2,6 +2,7 @@
 
 import re
 from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +12,14 @@ from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from django.test import Client as Browser
+from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from invoicing.models import Upload
+from offices.tenancy import acting_for
 from tests.invoicing.abtrac import Abtrac, abtrac, invoice
+from tests.invoicing.test_api_told import maker
 
 __all__ = ["abtrac"]
 
@@ -78,6 +83,32 @@ def test_the_api_does_what_it_says(case: Any, sent: Abtrac) -> None:
     case.call_and_validate(
         headers={"Authorization": f"Api-Key {sent.secret}"}, excluded_checks=NOT_OF_A_SCHEMA
     )
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"state": "sent", "remote_id": "77", "remote_number": "I-77", "remote_total": "115.00"},
+        {"state": "queued", "reason": "Xero did not answer.", "tries": 1},
+    ],
+    ids=["sent", "waiting"],
+)
+@pytest.mark.parametrize("path", ["/api/v1/uploads", "/api/v1/invoices/{abtrac_id}"])
+def test_what_is_told_of_uploads_is_as_it_is_described(
+    path: str, last: dict[str, Any], sent: Abtrac
+) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    queued = maker(sent)
+    queued("I1", state="refused", reason="Its account is archived.", warnings=["Cut short."])
+    with acting_for(sent.practice.pk):
+        upload = queued("I1", **last, sent_at=later if last["state"] == "sent" else None)
+        Upload.objects.filter(pk=upload.pk).update(due=later)
+    case = api[path]["GET"].Case(path_parameters={"abtrac_id": "I1"} if "{" in path else {})
+    answer = case.call_and_validate(headers={"Authorization": f"Api-Key {sent.secret}"})
+    told = answer.json()
+    latest = told["uploads"][-1] if "uploads" in told else told["upload"]
+    assert latest["state"] == last["state"]
+    assert bool(latest["next_try"]) == (last["state"] == "queued")
 
 
 def test_the_document_is_valid_and_nothing_in_it_was_guessed(
