@@ -55,6 +55,14 @@ def asked_in_vain(known: Desk, books: Books) -> Invoice:
     return invoice
 
 
+def looked_for_too_soon(known: Desk, books: Books, settings: Any) -> Invoice:
+    """An invoice that did not arrive, looked for while that proves nothing yet."""
+    settings.UPLOAD_SETTLE_SECONDS = 600.0
+    invoice = unanswered(known, books, till.lose_request)
+    known.work()
+    return invoice
+
+
 def page_of(desk: Desk, path: str) -> str:
     """What a page says to an accounts person."""
     return text_of(client_of(desk.user).get(url(desk.practice, path)))
@@ -94,9 +102,7 @@ def test_the_warning_stays_when_all_look_ups_failed(known: Desk, books: Books) -
 def test_the_warning_stays_when_it_was_not_there_so_soon(
     known: Desk, books: Books, settings: Any
 ) -> None:
-    settings.UPLOAD_SETTLE_SECONDS = 600.0
-    invoice = unanswered(known, books, till.lose_request)
-    known.work()
+    invoice = looked_for_too_soon(known, books, settings)
     assert known.of(invoice).state == State.UNKNOWN
     told = "it was not there when we last looked, which proves nothing so soon."
     assert f"{told} {BY_HAND} We look again at" in page_of(known, f"invoices/{invoice.pk}/")
@@ -280,9 +286,7 @@ def test_where_nobody_could_ask_it_says_so_and_not_that_nothing_was_found(
 def test_a_look_before_the_settle_time_is_said_to_prove_nothing(
     known: Desk, books: Books, settings: Any
 ) -> None:
-    settings.UPLOAD_SETTLE_SECONDS = 600.0
-    invoice = unanswered(known, books, till.lose_request)
-    known.work()
+    invoice = looked_for_too_soon(known, books, settings)
     books.look_script = [failing(IN_TROUBLE)]
     known.work()
     end_link(known)
