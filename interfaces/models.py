@@ -40,7 +40,17 @@ class AccountingInterface(PracticeOwned):
     codes_error = models.CharField(max_length=500, blank=True)
     payments_mark = models.CharField(max_length=100, blank=True)
     payments_read_at = models.DateTimeField(null=True, blank=True)
+    contacts_read_at = models.DateTimeField(null=True, blank=True)
+    contacts_error = models.CharField(max_length=500, blank=True, db_default="")
     created_at = models.DateTimeField(default=timezone.now)
+
+    # How far the set-up has come, by the key of the step; invoices are offered from `live_since`.
+    setup_step = models.CharField(max_length=20, blank=True, db_default="")
+    live_since = models.DateTimeField(null=True, blank=True)
+    # The first invoice date that is offered: "go-live date". None: every date.
+    offered_from = models.DateField(null=True, blank=True)
+    # Of a rehearsal company: the unguessable name of its books at the rehearsal server.
+    rehearsal_token = models.CharField(max_length=64, blank=True, db_default="")
 
     # The defaults of domain rule 10. A line's own code, and the code rules, come first.
     revenue_account = models.ForeignKey(
@@ -76,6 +86,16 @@ class AccountingInterface(PracticeOwned):
     def is_connected(self) -> bool:
         """Whether documents can go now."""
         return self.state == self.State.CONNECTED
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the set-up is finished, so that invoices are offered through it."""
+        return self.live_since is not None
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether it belongs to a rehearsal company: nothing real, and nothing to pay."""
+        return bool(self.rehearsal_token)
 
     def preference(self, key: str) -> Any:
         """The preference of that key, or the package's default for it."""
@@ -182,6 +202,46 @@ class CodeRule(PracticeOwned):
         return f"{self.get_scope_display()} {self.subject}: {self.account.code}"
 
 
+class CodeMapping(PracticeOwned):
+    """Which of the package's codes stands for a code as Abtrac's invoices write it."""
+
+    interface = models.ForeignKey(AccountingInterface, on_delete=models.CASCADE, related_name="+")
+    code = models.CharField(max_length=50)
+
+    class Meta(PracticeOwned.Meta):
+        abstract = True
+
+
+class AccountMapping(CodeMapping):
+    """An account code of Abtrac's and the package's account for it."""
+
+    account = models.ForeignKey(AccountCode, on_delete=models.CASCADE, related_name="+")
+
+    class Meta(CodeMapping.Meta):
+        abstract = False
+        constraints = [
+            models.UniqueConstraint(fields=["interface", "code"], name="account_mapped_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.account.code}"
+
+
+class TaxMapping(CodeMapping):
+    """A tax code of Abtrac's and the package's tax code for it."""
+
+    tax = models.ForeignKey(TaxCode, on_delete=models.CASCADE, related_name="+")
+
+    class Meta(CodeMapping.Meta):
+        abstract = False
+        constraints = [
+            models.UniqueConstraint(fields=["interface", "code"], name="tax_mapped_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.tax.code}"
+
+
 class Credential(PracticeOwned):
     """The tokens of an interface, sealed with the credential key ring.
 
@@ -198,6 +258,12 @@ class Credential(PracticeOwned):
     renewing_until = models.DateTimeField(null=True, blank=True)
     connected_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     connected_at = models.DateTimeField(default=timezone.now)
+    # What the person agreed to, as the package told; empty where it did not.
+    scopes = models.CharField(max_length=1000, blank=True, db_default="")
+    # When the sign-in ends unless it is used before; None where the package names no end.
+    lapses_at = models.DateTimeField(null=True, blank=True)
+    # The nearest warning given, in days before that; None for none.
+    warned_days = models.PositiveSmallIntegerField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"Credential of {self.interface_id}"
@@ -282,3 +348,142 @@ class RateBucket(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+# The directory of what is charged and of what support is asked for: packages, days, amounts and
+# people of ours, no client's data, readable over all practices.
+
+
+class PriceBook(models.Model):
+    """All prices from a day on, per month and without GST. Added to, never changed.
+
+    Of two books for the same day the later entry counts. `tiers` are `[up to, each]`: what each
+    employee costs up to that many, lowest first. `packages` says of a package, by key, under which
+    type it is charged (`charged_as`) and its own set-up fee (`set_up_fee`), where they differ.
+    """
+
+    from_day = models.DateField()
+    base = models.DecimalField(max_digits=9, decimal_places=2)
+    tiers = models.JSONField()
+    debtor_module = models.DecimalField(max_digits=9, decimal_places=2)
+    link = models.DecimalField(max_digits=9, decimal_places=2)
+    # None: quoted before any work.
+    set_up_fee = models.DecimalField(max_digits=9, decimal_places=2, null=True, blank=True)
+    packages = models.JSONField(default=dict)
+    note = models.CharField(max_length=200, blank=True)
+    entered_at = models.DateTimeField(default=timezone.now)
+    entered_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    address = models.GenericIPAddressField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["from_day", "id"], name="price_book_by_day")]
+
+    def __str__(self) -> str:
+        return f"Prices from {self.from_day:%Y-%m-%d}"
+
+
+class LivePeriod(models.Model):
+    """The days on which an interface was in use, from go-live or resuming to its end, both counted.
+
+    `interface_id` is kept when the interface is gone: what was charged stays explained.
+    """
+
+    practice = models.ForeignKey(Practice, on_delete=models.CASCADE, related_name="+")
+    interface = models.ForeignKey(
+        AccountingInterface, null=True, on_delete=models.SET_NULL, related_name="live_periods"
+    )
+    package_key = models.CharField("package", max_length=40)
+    began_on = models.DateField()
+    ended_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["interface"],
+                condition=models.Q(ended_on__isnull=True),
+                name="one_open_live_period",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(ended_on__isnull=True)
+                | models.Q(ended_on__gte=models.F("began_on")),
+                name="live_period_ends_after_start",
+            ),
+        ]
+        indexes = [models.Index(fields=["practice", "began_on"], name="live_period_of_practice")]
+
+    def __str__(self) -> str:
+        return f"{self.package_key} from {self.began_on:%Y-%m-%d}"
+
+
+class SetUpFee(models.Model):
+    """A fee for a set-up done by Abtrac's support, as the customer accepted it; without GST."""
+
+    practice = models.ForeignKey(Practice, on_delete=models.CASCADE, related_name="+")
+    interface = models.ForeignKey(
+        AccountingInterface, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    package_key = models.CharField("package", max_length=40)
+    amount = models.DecimalField(max_digits=9, decimal_places=2)
+    charged_on = models.DateField()
+    accepted_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["interface"], name="set_up_fee_once"),
+        ]
+        indexes = [models.Index(fields=["practice", "charged_on"], name="set_up_fee_of_practice")]
+
+    def __str__(self) -> str:
+        return f"{self.package_key} {self.amount}"
+
+
+class SetUpRequest(models.Model):
+    """A practice's wish that Abtrac's support sets an interface up. What it says is in `SetUp`."""
+
+    class State(models.TextChoices):
+        """In the order of the way there."""
+
+        ASKED = "asked", "Asked for"
+        WORKING = "working", "Our team is setting it up"
+        HANDED_OVER = "handed_over", "Ready for you to confirm"
+        CONFIRMED = "confirmed", "Confirmed"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
+    practice = models.ForeignKey(Practice, on_delete=models.CASCADE, related_name="+")
+    interface = models.OneToOneField(
+        AccountingInterface, on_delete=models.CASCADE, related_name="set_up_request"
+    )
+    package_key = models.CharField("package", max_length=40)
+    state = models.CharField(max_length=12, choices=State, default=State.ASKED)
+    asked_at = models.DateTimeField(default=timezone.now)
+    asked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    # Leave for whoever of support takes it on to work in the practice, until then.
+    access_until = models.DateTimeField()
+    # What the customer still has to give, as words for the queue: names of questions and lists.
+    missing = models.JSONField(default=list)
+    taken_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    taken_at = models.DateTimeField(null=True, blank=True)
+    # What the set-up costs, quoted before the work; without GST.
+    quoted_fee = models.DecimalField(max_digits=9, decimal_places=2, null=True, blank=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["state", "asked_at"], name="set_up_request_queue")]
+
+    def __str__(self) -> str:
+        return f"{self.package_key} for {self.practice}: {self.get_state_display()}"
+
+
+class SetUpAnswers(PracticeOwned):
+    """What the practice answered to the questions before a set-up, by question."""
+
+    interface = models.OneToOneField(
+        AccountingInterface, on_delete=models.CASCADE, related_name="set_up_answers"
+    )
+    answers = models.JSONField(default=dict)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"Answers for interface {self.interface_id}"

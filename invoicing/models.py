@@ -147,6 +147,12 @@ class Invoice(PracticeOwned):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     parked_reason = models.CharField(max_length=200, blank=True)
+    # "Already in accounts": typed in by hand, or from before the link. Never offered, never sent.
+    in_accounts_at = models.DateTimeField(null=True, blank=True)
+    in_accounts_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    in_accounts_reason = models.CharField(max_length=200, blank=True, db_default="")
     paid = models.DecimalField(max_digits=12, decimal_places=2, default=Decimal(0))
     package_status = models.CharField(max_length=20, blank=True)
 
@@ -250,6 +256,31 @@ class ContactLink(PracticeOwned):
             models.UniqueConstraint(
                 fields=["interface", "client", "name"], name="contact_linked_once"
             ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PackageContact(PracticeOwned):
+    """A contact as the package last listed it; `folded` is its name as names are compared."""
+
+    interface = models.ForeignKey(AccountingInterface, on_delete=models.CASCADE, related_name="+")
+    remote_id = models.CharField(max_length=100)
+    number = models.CharField(max_length=100, blank=True)
+    name = models.CharField(max_length=255)
+    folded = models.CharField(max_length=255)
+    email = models.CharField(max_length=254, blank=True)
+    url = models.CharField(max_length=500, blank=True)
+    archived = models.BooleanField(default=False)
+
+    class Meta(PracticeOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["interface", "remote_id"], name="package_contact_once"),
+        ]
+        indexes = [
+            models.Index(fields=["interface", "folded"], name="package_contact_by_name"),
+            models.Index(fields=["interface", "number"], name="package_contact_by_number"),
         ]
 
     def __str__(self) -> str:
@@ -520,6 +551,41 @@ class PaymentReceived(PracticeOwned):
 
     def __str__(self) -> str:
         return f"{self.amount} on {self.paid_on}"
+
+
+class DryRun(PracticeOwned):
+    """What would be sent, or written to a file, tried before go-live, and what came of it."""
+
+    class Outcome(models.TextChoices):
+        """As the practice tells it."""
+
+        OPEN = "", "Not told yet"
+        GOOD = "good", "It worked"
+        BAD = "bad", "It did not work"
+
+    interface = models.ForeignKey(
+        AccountingInterface, on_delete=models.CASCADE, related_name="dry_runs"
+    )
+    made_at = models.DateTimeField(default=timezone.now)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    # One of each: the document as it was frozen, what it shows, and what is wrong with it.
+    documents = models.JSONField(default=list)
+    file_name = models.CharField(max_length=200, blank=True)
+    content = models.BinaryField(default=b"")
+    outcome = models.CharField(max_length=4, choices=Outcome, default=Outcome.OPEN, blank=True)
+    outcome_note = models.CharField(max_length=500, blank=True)
+    outcome_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    outcome_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta(PracticeOwned.Meta):
+        indexes = [models.Index(fields=["interface", "-id"], name="dry_run_newest_first")]
+
+    def __str__(self) -> str:
+        return f"Dry run of {self.made_at:%Y-%m-%d %H:%M}"
 
 
 class ApiReplay(PracticeOwned):

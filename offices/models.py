@@ -39,7 +39,17 @@ class User(AbstractUser):
 
 
 # First parts of the product's own addresses: a practice is found at /<slug>/.
-RESERVED_SLUGS = ["accounts", "admin", "api", "healthz", "help", "oauth", "static", "support"]
+RESERVED_SLUGS = [
+    "accounts",
+    "admin",
+    "api",
+    "healthz",
+    "help",
+    "oauth",
+    "prices",
+    "static",
+    "support",
+]
 
 
 class Practice(models.Model):

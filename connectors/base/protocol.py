@@ -106,6 +106,8 @@ class OAuth2:
     scopes: tuple[str, ...]
     # How long a used refresh token may be tried again when its answer was lost.
     refresh_overlap: timedelta = timedelta(0)
+    # After how long without use a sign-in ends by itself; None where the package names no end.
+    lapses_after: timedelta | None = None
     pkce: bool = False
 
 
@@ -369,6 +371,14 @@ class Package:
     limits: Limits = field(default_factory=Limits)
     # Loads the stand-in's class; a function so that the web process need not import a server.
     standin: str = ""
+    # The setting, and its value, with which documents arrive as drafts: so until go-live.
+    draft: tuple[str, str] | None = None
+    # Where each default usually lies, best first, by the kind of account people read there.
+    usual_kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # What support asks a practice before it sets the link up, beside what is asked of everybody.
+    questions: tuple[Setting, ...] = ()
+    # How staff work with the link day by day, step by step, for the hand-over page.
+    hand_over: tuple[str, ...] = ()
 
     def can(self, capability: type) -> bool:
         """Whether the package's connector implements the capability."""

@@ -118,8 +118,15 @@ PACKAGE = Package(
             "accounting.attachments",
         ),
         refresh_overlap=timedelta(minutes=30),
+        # A refresh token that is not used for 60 days is over.
+        lapses_after=timedelta(days=60),
     ),
     settings=SETTINGS,
     limits=LIMITS,
     standin="connectors.xero.standin:XeroStandIn",
+    draft=("delivery_status", "DRAFT"),
+    usual_kinds={
+        "revenue_account": ("Sales", "Revenue", "Other income"),
+        "disbursement_account": ("Revenue", "Other income", "Sales"),
+    },
 )
