@@ -32,6 +32,12 @@ def package(key: str) -> Package:
         raise KeyError(f"There is no accounting package {key!r}.") from None
 
 
+def label_of(key: str) -> str:
+    """The package as people call it; its key where it is no longer known here."""
+    known = packages().get(key)
+    return known.label if known else key
+
+
 def choices() -> list[tuple[str, str]]:
     """(key, label) of each package, for a model field's choices."""
     return [(one.key, one.label) for one in packages().values()]

@@ -5,7 +5,7 @@ from contextlib import closing
 
 from connectors.base.errors import ConnectorError, NeedsReconnect
 from connectors.base.protocol import Disconnects
-from interfaces import clock, credentials, lanes, oauth, selectors
+from interfaces import charges, clock, credentials, lanes, oauth, selectors
 from interfaces.connections import acting_for_nobody, open_with
 from interfaces.credentials import GivenToken, StoredTokens
 from interfaces.models import AccountingInterface
@@ -43,6 +43,7 @@ def disconnect(
         AccountingInterface.objects.filter(pk=interface_id).update(
             state=State.DISCONNECTED, state_reason="", state_changed_at=clock.now()
         )
+        charges.end(interface)
         record(
             actor=actor,
             action="interface.disconnected",

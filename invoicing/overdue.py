@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connectors import registry
+from connectors.registry import label_of
 from interfaces import clock
 from interfaces.models import Lane, PackageBreaker
 from invoicing import notices
@@ -75,12 +75,6 @@ def desk_of(person: User) -> Desk:
         looked_at=looked_at,
         unwatched=looked_at is None or looked_at < now - LOOKED_AT_LEAST_EVERY,
     )
-
-
-def label_of(package_key: str) -> str:
-    """The package as people call it; its key where it is no longer known here."""
-    package = registry.packages().get(package_key)
-    return package.label if package else package_key
 
 
 def _rows(found: Iterable[Notice], entered: Collection[int], now: datetime) -> list[Overdue]:
