@@ -8,10 +8,12 @@ from decimal import Decimal
 from django.utils import timezone
 from django.utils.text import get_text_list
 
+from connectors import registry
+from connectors.base.protocol import SetUpBy
 from connectors.registry import label_of
 from interfaces import price_books
 from interfaces.models import PriceBook
-from interfaces.price_books import Tier, tiers_of, type_of, types_of
+from interfaces.price_books import Tier, set_up_fee_of, tiers_of, type_of, types_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +32,13 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Subscription:
-    """What is paid a month; `total` is None where the price book has no price for so many."""
+    """What is paid a month; `total` is None where the price book has no price for so many.
+
+    `set_ups` is what is paid once, by package; None: quoted before any work.
+    """
 
     items: list[Item]
+    set_ups: list[tuple[str, Decimal | None]]
     most_users: int
     total: Decimal | None
 
@@ -66,7 +72,23 @@ def subscription_by(
         items.append(Item(description=description, quantity=1, each=book.link))
     most = tiers[-1].last
     total = sum((one.net for one in items), Decimal("0.00"))
-    return Subscription(items=items, most_users=most, total=total if users <= most else None)
+    return Subscription(
+        items=items,
+        set_ups=_set_ups(book, package_keys),
+        most_users=most,
+        total=total if users <= most else None,
+    )
+
+
+def _set_ups(book: PriceBook, package_keys: Collection[str]) -> list[tuple[str, Decimal | None]]:
+    """What our team takes for those packages that only it can set up."""
+    known = registry.packages()
+    chosen = [known[key] for key in known if key in package_keys]
+    return [
+        (one.label, set_up_fee_of(book, one.key))
+        for one in chosen
+        if one.set_up_by is SetUpBy.SUPPORT
+    ]
 
 
 def _employees(tier: Tier, last: int) -> Item:

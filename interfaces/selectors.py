@@ -66,8 +66,8 @@ def taxes_of(interface: AccountingInterface) -> list[TaxCode]:
 
 
 def all_of_practice() -> QuerySet[AccountingInterface]:
-    """Every interface, with its lane and who connected it. Needs a scope."""
-    together = ("lane", "credential__connected_by")
+    """Every interface, with its practice, its lane and who connected it. Needs a scope."""
+    together = ("practice", "lane", "credential__connected_by")
     return AccountingInterface.objects.select_related(*together).order_by("name")
 
 

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from interfaces import views, views_consent
+from interfaces.views_charges import urlpatterns_charges
 
 app_name = "interfaces"
 
@@ -21,4 +22,5 @@ urlpatterns = [
     path(f"{ONE}choose/", views_consent.choose, name="choose"),
     path(f"{ONE}disconnect/", views_consent.disconnect, name="disconnect"),
     path("oauth/<slug:package_key>/callback", views_consent.callback, name="callback"),
+    *urlpatterns_charges,
 ]

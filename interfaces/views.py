@@ -10,8 +10,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from connectors import registry
+from interfaces import charges, selectors
 from interfaces import codes as code_lists
-from interfaces import selectors
 from interfaces.connections import why_not
 from interfaces.forms import NAME_TAKEN, AddForm, DefaultsForm, PreferencesForm
 from interfaces.models import AccountingInterface
@@ -62,6 +62,7 @@ def detail(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
         "interface": interface,
         "why_not": "" if interface.is_connected else why_not(interface),
         "preferences": selectors.preferences_in_words(interface),
+        "if_ended": charges.change_if_ended(interface),
     }
     return render(request, "interfaces/detail.html", context)
 

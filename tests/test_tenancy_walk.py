@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from django.test import Client
 from django.utils import timezone
 
 from connectors.base.errors import ConnectorError
+from interfaces import charges
 from interfaces.codes import CodeBook
 from interfaces.credentials import store_tokens
 from interfaces.models import AccountingInterface
@@ -56,10 +58,17 @@ from tests.routes import address_of, parts_of, routes
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 # Addresses that belong to no practice: log-in, one's own account, health, description of the API.
-OF_NOBODY = ("accounts/", "healthz", "api/schema/", "api/docs/", "api/no-such-page")
+OF_NOBODY = ("accounts/", "healthz", "api/schema/", "api/docs/", "api/no-such-page", "prices/")
 # Neither: the list of one's own practices; a consent, found by the session it was begun in; what
 # support sees of all practices, which has tests of its own below.
-OF_THE_PERSON = ("", "oauth/<slug:package_key>/callback", "support/")
+OF_THE_PERSON = (
+    "",
+    "oauth/<slug:package_key>/callback",
+    "support/",
+    "support/prices/",
+    "support/prices/new/",
+    "support/statements/<int:year>/<int:month>.csv",
+)
 API = "api/v1/"
 
 
@@ -133,6 +142,8 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             since=timezone.now() - timedelta(days=9),
             uploads=1,
         )
+        charges.begin(interface)
+        charges.record_set_up_fee(interface, amount=Decimal(250), accepted_by=admin)
         account, tax = interface.accounts.first(), interface.taxes.first()
     assert account
     assert tax
@@ -152,6 +163,8 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             "upload_id": str(upload.pk),
             "abtrac_id": sent.abtrac_id,
             "package_key": "ledger",
+            "year": f"{timezone.now():%Y}",
+            "month": f"{timezone.now():%m}",
         },
         # Under every name a form of the product uses for rows it is about.
         posted={
@@ -293,7 +306,7 @@ def test_rows_of_another_practice_are_not_there_below_our_own_address(
     mixed = theirs.values | {"practice_slug": ours.practice.slug}
     for client in _browsers(ours):
         for route in pages():
-            if not set(parts_of(route)) - {"practice_slug"}:
+            if not set(parts_of(route)) - {"practice_slug", "year", "month"}:
                 continue
             for method in METHODS:
                 answer = send(client, method, address_of(route, mixed), **_body(theirs, method))

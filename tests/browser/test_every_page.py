@@ -36,6 +36,8 @@ NO_PAGES = {
     "interfaces:refresh",
     "interfaces:connect",
     "interfaces:disconnect",
+    "interfaces:statement",
+    "interfaces:statements_of_all",
     "invoicing:upload",
     "invoicing:unlink",
     "invoicing:unpark",
@@ -89,6 +91,10 @@ def page_addresses(scene: Scene) -> dict[str, list[str]]:
         "interfaces:detail": [f"{base}interfaces/{one}/", f"{base}interfaces/{lapsed}/"],
         "interfaces:codes": [f"{base}interfaces/{one}/codes/"],
         "interfaces:preferences": [f"{base}interfaces/{one}/preferences/"],
+        "interfaces:charges": ["/harbour/accounting/charges/"],
+        "interfaces:prices": ["/prices/", "/prices/?users=20&packages=xero", "/prices/?users=0"],
+        "interfaces:price_books": [],  # seen by support, below
+        "interfaces:add_prices": [],
         "invoicing:link_settings": [f"{base}interfaces/{one}/invoice-settings/"],
         "invoicing:available": [
             f"{base}upload/",
@@ -220,6 +226,8 @@ def test_pages_for_support_and_for_several_practices(
     support = make_user("sam@abtrac.example", is_support=True)
     window = open_as(support, viewport)
     look_at(window, "/")
+    look_at(window, "/support/prices/")
+    look_at(window, "/support/prices/new/")
     look_at(window, "/support/")
     expect(window.page.get_by_text("Nobody looks at present.")).to_be_visible()
     expect(window.page.get_by_role("link", name="Harbour Architects")).to_have_count(0)
@@ -288,5 +296,6 @@ def test_pages_for_nobody(open_as: OpenAs, office_practice: Practice, viewport: 
     window = open_as(None, viewport)
     look_at(window, "/accounts/login/")
     look_at(window, "/accounts/inactive/")
+    look_at(window, "/prices/?users=60")
     look_at(window, "/harbour/accounting/upload/")
     assert "/accounts/login/" in window.page.url
