@@ -1,12 +1,20 @@
 """Finds the account code and the tax code of every line, and says which rule gave them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Self
 
 from connectors.base.documents import LineKind
-from interfaces.models import AccountCode, AccountingInterface, CodeRule, PackageCode, TaxCode
+from interfaces.models import (
+    AccountCode,
+    AccountingInterface,
+    AccountMapping,
+    CodeRule,
+    PackageCode,
+    TaxCode,
+    TaxMapping,
+)
 
 Scope = CodeRule.Scope
 
@@ -64,6 +72,26 @@ class Resolved:
     problems: tuple[Problem, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One place that was asked for a code, and its answer; `taken` marks the one that counts."""
+
+    asked: str
+    answer: str
+    taken: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """How a line comes by its codes: all that is asked, in order, up to what answered."""
+
+    resolved: Resolved
+    account: AccountCode | None
+    tax: TaxCode | None
+    account_steps: tuple[Step, ...]
+    tax_steps: tuple[Step, ...]
+
+
 class CodeBook:
     """All codes and rules of one interface, in memory: one serves a whole batch of invoices."""
 
@@ -74,6 +102,8 @@ class CodeBook:
         accounts: Sequence[AccountCode],
         taxes: Sequence[TaxCode],
         rules: Sequence[CodeRule],
+        account_mappings: Sequence[AccountMapping] = (),
+        tax_mappings: Sequence[TaxMapping] = (),
     ) -> None:
         self._label = interface.package.label
         self._accounts = {one.code: one for one in accounts}
@@ -87,6 +117,8 @@ class CodeBook:
         # In the order they are asked; a scope without a rule is not asked at all.
         self._rules = [(scope, by_scope[scope]) for scope in Scope if scope in by_scope]
         self._revenue = account_of.get(interface.revenue_account_id or 0, "")
+        self._mapped_accounts = {one.code: account_of[one.account_id] for one in account_mappings}
+        self._mapped_taxes = {one.code: tax_of[one.tax_id] for one in tax_mappings}
         # Without an account of its own, tax-free revenue goes where revenue goes.
         self._tax_free = account_of.get(interface.tax_free_account_id or 0, "") or self._revenue
         self._disbursement = account_of.get(interface.disbursement_account_id or 0, "")
@@ -95,12 +127,14 @@ class CodeBook:
 
     @classmethod
     def load(cls, interface: AccountingInterface) -> Self:
-        """The book of the interface, in three queries. Needs a scope."""
+        """The book of the interface, in five queries. Needs a scope."""
         return cls(
             interface,
             accounts=list(AccountCode.objects.filter(interface=interface)),
             taxes=list(TaxCode.objects.filter(interface=interface)),
             rules=list(CodeRule.objects.filter(interface=interface)),
+            account_mappings=list(AccountMapping.objects.filter(interface=interface)),
+            tax_mappings=list(TaxMapping.objects.filter(interface=interface)),
         )
 
     def resolve(self, line: LineFacts) -> Resolved:
@@ -122,10 +156,24 @@ class CodeBook:
             problems=tuple(problem for problem in problems if problem),
         )
 
+    def explain(self, line: LineFacts, *, named: Mapping[str, str] | None = None) -> Explained:
+        """Which rule gave the line its codes, and what was asked before it.
+
+        `named` are the names people know an office or invoice setting by, by scope.
+        """
+        resolved = self.resolve(line)
+        return Explained(
+            resolved=resolved,
+            account=self._accounts.get(resolved.account_code),
+            tax=self._taxes.get(resolved.tax_code),
+            account_steps=tuple(self._account_steps(line, named or {})),
+            tax_steps=tuple(self._tax_steps(line)),
+        )
+
     def _account(self, line: LineFacts) -> tuple[str, str]:
         """The first that is set: line, rules in the order of their scopes, interface default."""
         if line.account_code:
-            return line.account_code, "line"
+            return _mapped(line.account_code, "line", self._mapped_accounts)
         for scope, codes in self._rules:
             subject = line.subject(scope)
             code = codes.get(subject.casefold()) if subject else None
@@ -137,14 +185,38 @@ class CodeBook:
             return self._tax_free, "default for tax-free revenue"
         return self._revenue, "default for revenue"
 
+    def _account_steps(self, line: LineFacts, named: Mapping[str, str]) -> Iterator[Step]:
+        code, rule = self._account(line)
+        found = _in_words(code, self._accounts)
+        if line.account_code:
+            yield Step(asked=_capital(rule), answer=found, taken=True)
+            return
+        yield Step(asked="Line", answer="not set")
+        for scope in Scope:
+            subject = line.subject(scope)
+            asked = f"{scope.label} {named.get(scope, subject)}".strip()
+            if subject and rule == f"{scope.label.lower()} {subject}":
+                yield Step(asked=asked, answer=found, taken=True)
+                return
+            yield Step(asked=asked, answer="no rule" if subject else "none on this line")
+        yield Step(asked=_capital(rule), answer=found, taken=True)
+
     def _tax(self, line: LineFacts) -> tuple[str, str]:
         if line.tax_code:
-            return line.tax_code, "line"
+            return _mapped(line.tax_code, "line", self._mapped_taxes)
         if line.invoice_tax_code:
-            return line.invoice_tax_code, "invoice"
+            return _mapped(line.invoice_tax_code, "invoice", self._mapped_taxes)
         if line.tax == 0:
             return self._tax_free_tax, "default for tax-free lines"
         return self._revenue_tax, "default for taxed lines"
+
+    def _tax_steps(self, line: LineFacts) -> Iterator[Step]:
+        code, rule = self._tax(line)
+        if not line.tax_code:
+            yield Step(asked="Line", answer="not set")
+        if not line.tax_code and not line.invoice_tax_code:
+            yield Step(asked="Invoice", answer="not set")
+        yield Step(asked=_capital(rule), answer=_in_words(code, self._taxes), taken=True)
 
     def _mismatch(self, account: AccountCode | None, tax: TaxCode | None) -> Problem | None:
         if account is None or tax is None or account.allowed_tax_codes is None:
@@ -156,6 +228,20 @@ class CodeBook:
             code=tax.code,
             message=(f"{self._label} does not take tax code {tax} with account code {account}."),
         )
+
+
+def _mapped(code: str, rule: str, mapped: Mapping[str, str]) -> tuple[str, str]:
+    """What was mapped for the code, even where the package has that very code: somebody chose."""
+    there = mapped.get(code)
+    return (there, f"{rule}, {code} mapped to {there}") if there else (code, rule)
+
+
+def _in_words(code: str, known: Mapping[str, PackageCode]) -> str:
+    return str(known.get(code) or code) or "not set"
+
+
+def _capital(rule: str) -> str:
+    return rule[:1].upper() + rule[1:]
 
 
 def _problem(

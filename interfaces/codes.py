@@ -11,16 +11,18 @@ from connectors.base.documents import Account, Codes, Tax
 from connectors.base.errors import ConnectorError
 from connectors.base.protocol import ReadsCodes
 from interfaces import clock
-from interfaces.code_book import CodeBook, LineFacts, Problem, Resolved
+from interfaces.code_book import CodeBook, Explained, LineFacts, Problem, Resolved, Step
 from interfaces.connections import open_connector
 from interfaces.models import AccountCode, AccountingInterface, TaxCode
 from offices.tenancy import acting_for
 
 __all__ = [
     "CodeBook",
+    "Explained",
     "LineFacts",
     "Problem",
     "Resolved",
+    "Step",
     "refresh_codes",
     "refresh_quietly",
     "refresh_soon",

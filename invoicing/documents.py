@@ -168,7 +168,7 @@ def invoice_of(
     built = []
     for row in lines.of(invoice):
         job = lines.jobs[row.job_id] if row.job_id else invoice.job
-        resolved = book.resolve(_facts(row, job, invoice))
+        resolved = book.resolve(line_facts(row, job, invoice))
         faults += [
             Fault(field=one.field, code=one.code, message=one.message, line=row.position)
             for one in resolved.problems
@@ -211,7 +211,10 @@ def invoice_of(
     return CreditNote(**{**vars(document), "credits": credited}), faults
 
 
-def _facts(row: Line, job: models.Job | None, invoice: models.Invoice) -> LineFacts:
+def line_facts(
+    row: Line | models.InvoiceLine, job: models.Job | None, invoice: models.Invoice
+) -> LineFacts:
+    """What decides the codes of a line of the invoice; `job` is its own, or the invoice's."""
     return LineFacts(
         account_code=row.account_code,
         tax_code=row.tax_code,

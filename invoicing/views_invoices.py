@@ -6,7 +6,11 @@ from django.urls import path
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from interfaces.codes import CodeBook, Explained
+from interfaces.models import CodeRule
 from invoicing import selectors
+from invoicing.documents import line_facts
+from invoicing.models import Invoice, InvoiceLine
 from invoicing.posted import may_upload
 from invoicing.prospects import look_ahead
 from invoicing.uploads.states import DOCUMENTS
@@ -28,7 +32,7 @@ def invoice(request: PracticeRequest, *, invoice_id: int) -> HttpResponse:
     context = {
         "invoice": shown,
         "credit_notes": credit_notes,
-        "lines": selectors.lines_of(shown),
+        "lines": _explained(shown, selectors.lines_of(shown)),
         "payments": selectors.payments_of(shown),
         "uploads": uploads,
         "latest": documents[0] if documents else None,
@@ -36,6 +40,24 @@ def invoice(request: PracticeRequest, *, invoice_id: int) -> HttpResponse:
         "now": timezone.now(),
     }
     return render(request, "invoicing/invoice.html", context)
+
+
+def _explained(
+    shown: Invoice, lines: list[InvoiceLine]
+) -> list[tuple[InvoiceLine, Explained | None]]:
+    """Each line with the codes it gets at its interface, and which rule gave them."""
+    interface = shown.invoice_setting.interface
+    if interface is None:
+        return [(line, None) for line in lines]
+    book = CodeBook.load(interface)
+    named = {
+        CodeRule.Scope.OFFICE.value: shown.office.name,
+        CodeRule.Scope.INVOICE_SETTING.value: shown.invoice_setting.name,
+    }
+    return [
+        (line, book.explain(line_facts(line, line.job or shown.job, shown), named=named))
+        for line in lines
+    ]
 
 
 urlpatterns_invoices = [

@@ -11,7 +11,14 @@ from django.utils import timezone
 
 from connectors.base.documents import LineKind
 from interfaces.code_book import CodeBook, LineFacts
-from interfaces.models import AccountCode, AccountingInterface, CodeRule, TaxCode
+from interfaces.models import (
+    AccountCode,
+    AccountingInterface,
+    AccountMapping,
+    CodeRule,
+    TaxCode,
+    TaxMapping,
+)
 from offices.models import Practice
 from tests.factories import make_interface
 from tests.interfaces.ledger import LedgerServer
@@ -218,9 +225,88 @@ def test_codes_of_another_interface_do_not_count(book_of: AccountingInterface) -
     assert "888" in problem.message
 
 
-def test_one_book_serves_a_whole_batch_in_three_queries(book_of: AccountingInterface) -> None:
+def test_one_book_serves_a_whole_batch_in_five_queries(book_of: AccountingInterface) -> None:
     with CaptureQueriesContext(connection) as queries:
         book = CodeBook.load(book_of)
         for _ in range(50):
             book.resolve(LINE)
-    assert len(queries) == 3
+    assert len(queries) == 5
+
+
+# --- Codes of Abtrac's own -----
+
+
+def test_a_code_of_abtracs_own_stands_for_the_packages_wherever_it_is_written(
+    book_of: AccountingInterface,
+) -> None:
+    account = AccountCode.objects.get(interface=book_of, code="210")
+    tax = TaxCode.objects.get(interface=book_of, code="ZERORATED")
+    AccountMapping.objects.create(interface=book_of, code="4000", account=account)
+    TaxMapping.objects.create(interface=book_of, code="GST", tax=tax)
+    book = CodeBook.load(book_of)
+    found = book.resolve(replace(PLAIN, account_code="4000", tax_code="GST"))
+    assert (found.account_code, found.account_rule) == ("210", "line, 4000 mapped to 210")
+    assert (found.tax_code, found.tax_rule) == ("ZERORATED", "line, GST mapped to ZERORATED")
+    assert found.tax_rate == 0
+    assert found.problems == ()
+    found = book.resolve(replace(PLAIN, invoice_tax_code="GST"))
+    assert found.tax_rule == "invoice, GST mapped to ZERORATED"
+
+
+def test_a_mapping_somebody_chose_wins_over_the_same_code_in_the_package(
+    book_of: AccountingInterface,
+) -> None:
+    account = AccountCode.objects.get(interface=book_of, code="210")
+    AccountMapping.objects.create(interface=book_of, code="200", account=account)
+    found = CodeBook.load(book_of).resolve(replace(PLAIN, account_code="200"))
+    assert (found.account_code, found.account_rule) == ("210", "line, 200 mapped to 210")
+
+
+def test_a_mapped_code_that_may_not_be_used_is_named_with_both_codes(
+    book_of: AccountingInterface,
+) -> None:
+    account = AccountCode.objects.get(interface=book_of, code="210")
+    AccountMapping.objects.create(interface=book_of, code="4000", account=account)
+    AccountCode.objects.filter(pk=account.pk).update(vanished_at=timezone.now())
+    [problem] = CodeBook.load(book_of).resolve(replace(PLAIN, account_code="4000")).problems
+    assert problem.message == (
+        "Account code 210 Recoveries (from the line, 4000 mapped to 210)"
+        " is no longer in the package's list."
+    )
+
+
+# --- Which rule gave this -----
+
+
+def test_every_place_asked_is_told_up_to_the_one_that_answered(
+    book_of: AccountingInterface,
+) -> None:
+    told = CodeBook.load(book_of).explain(
+        replace(LINE, account_code="", disbursement_type="", task="Drawing", invoice_tax_code="X")
+    )
+    assert [(one.asked, one.answer, one.taken) for one in told.account_steps] == [
+        ("Line", "not set", False),
+        ("Disbursement type", "none on this line", False),
+        ("Task Drawing", "no rule", False),
+        ("Job type Houses", "job_type x", True),
+    ]
+    assert [(one.asked, one.answer, one.taken) for one in told.tax_steps] == [
+        ("Line", "not set", False),
+        ("Invoice", "X", True),
+    ]
+    assert str(told.account) == "job_type x"
+    assert told.tax is None
+    assert len(told.resolved.problems) == 1
+
+
+@pytest.mark.parametrize("emptied", range(8))
+def test_what_is_explained_is_what_is_sent(book_of: AccountingInterface, emptied: int) -> None:
+    fields = ["account_code", "disbursement_type", "task", "job_type", "department"]
+    fields += ["office_id", "invoice_setting_id"]
+    gone: dict[str, Any] = dict.fromkeys(fields[:emptied], "")
+    line = replace(LINE, **gone)
+    book = CodeBook.load(book_of)
+    [*_, last] = book.explain(line).account_steps
+    assert last.taken
+    assert last.asked.lower() == book.resolve(line).account_rule.lower()
+    assert last.answer.split()[0] == book.resolve(line).account_code

@@ -7,7 +7,8 @@ import pytest
 from django.utils import timezone
 
 from connectors.base.documents import LineKind
-from invoicing.models import Exchange, InvoiceLine
+from interfaces.models import AccountCode, CodeRule
+from invoicing.models import Exchange, InvoiceLine, InvoiceSetting
 from offices.models import Practice, Role, SupportGrant, User
 from offices.tenancy import acting_for
 from tests.factories import make_member, make_practice, make_user
@@ -46,7 +47,9 @@ def test_it_tells_the_invoice_and_where_it_stands(
         "Invoice setting Standard, through Xero Auckland",
         "Order number PO 4471",
         "PDF ABT invoice.pdf",
-        "By rule By rule 1 12,400.00 12,400.00 1,860.00",
+        "200 Sales Which rule gave this? Line: not set Disbursement type: none on this line",
+        "Default for revenue: 200 Sales",
+        "Default for taxed lines: OUTPUT2 15% GST on Income 1 12,400.00 12,400.00 1,860.00",
         "Amount excl tax NZD 13,260.00",
         "Amount incl tax NZD 15,249.00",
         "Paid 5,000.00",
@@ -77,7 +80,8 @@ def test_lines_show_codes_quantities_and_prices_as_they_are(
         )
     page = page_of(practice, admin, invoice.pk)
     job = scene.job.code
-    assert f"A1 sheets Disbursement {job} 210 OUTPUT2 1,234.25 0.1255" in page
+    assert f"A1 sheets Disbursement {job} 210 Recoveries Which rule gave this?" in page
+    assert "Line: OUTPUT2 15% GST on Income 1,234.25 0.1255" in page
 
 
 def test_its_history_tells_every_move_and_every_call(
@@ -134,7 +138,7 @@ def test_it_costs_the_same_however_long_its_history_is(
         costs.append(len(queries))
     # Without a history there is none to be read: its moves and its calls are two more.
     assert costs[1] - costs[0] <= 2
-    assert max(costs) <= 12
+    assert max(costs) <= 15
 
 
 def test_another_practices_invoice_is_not_there(
@@ -147,3 +151,22 @@ def test_another_practices_invoice_is_not_there(
     assert stranger.get(url(other, path)).status_code == 404
     for wrong in ("0", "9" * 30):
         assert client_of(admin).get(url(practice, f"invoices/{wrong}/")).status_code == 404
+
+
+def test_each_line_tells_which_rule_gave_its_codes_and_what_is_wrong_with_them(
+    practice: Practice, admin: User, scene: Scene
+) -> None:
+    invoice = scene.available[0]
+    with acting_for(practice.pk):
+        rule = {"interface": scene.interface, "scope": CodeRule.Scope.OFFICE}
+        account = AccountCode.objects.get(interface=scene.interface, code="260")
+        CodeRule.objects.create(subject=invoice.office.abtrac_id, account=account, **rule)
+        InvoiceLine.objects.filter(invoice=invoice, position=1).update(tax_code="<b>GST")
+    page = page_of(practice, admin, invoice.pk)
+    assert f"Office {invoice.office}: 260 Other revenue" in page
+    assert "Tax code <b>GST (from the line) is not in the package's list." in page
+    with acting_for(practice.pk):
+        InvoiceSetting.objects.filter(pk=invoice.invoice_setting_id).update(interface=None)
+    page = page_of(practice, admin, invoice.pk)
+    assert "By rule" in page
+    assert "Which rule gave this?" not in page
