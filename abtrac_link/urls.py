@@ -8,6 +8,9 @@ practice. A practice can never be named like the first part of another path:
 from allauth.account import views as account
 from django.urls import URLPattern, URLResolver, include, path
 
+from interfaces import urls as interfaces
+from invoicing.views_codes import urlpatterns_codes
+
 # Of allauth, only what is used: nobody signs up, and addresses are not changed by their owners.
 accounts = [
     path("login/", account.login, name="account_login"),
@@ -18,9 +21,12 @@ accounts = [
     path("2fa/", include("allauth.mfa.urls")),
 ]
 
+# Pages of an interface under one name, whether they know of invoices or not.
+of_interfaces = [*interfaces.urlpatterns, *urlpatterns_codes]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include(accounts)),
-    path("", include("interfaces.urls")),
+    path("", include((of_interfaces, interfaces.app_name))),
     path("", include("invoicing.urls")),
     path("", include("offices.urls")),
 ]

@@ -1,23 +1,16 @@
 """What people type about interfaces."""
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
-from django.db.models import Q
 
 from connectors import registry
 from connectors.base.documents import CompanyFile
 from connectors.base.protocol import Setting, SetUpBy
 from interfaces import preferences
-from interfaces.models import AccountCode, AccountingInterface, PackageCode, TaxCode
+from interfaces.models import AccountingInterface
 
 NAME_TAKEN = "Another interface has this name. Choose a different one."
-
-if TYPE_CHECKING:
-    _ModelChoiceField = forms.ModelChoiceField[Any]
-else:
-    _ModelChoiceField = forms.ModelChoiceField
 
 
 class AddForm(forms.Form):
@@ -60,88 +53,6 @@ class ChooseForm(forms.Form):
         field: Any = self.fields["company_file"]
         field.choices = [(one.id, one.name) for one in files]
         field.error_messages["required"] = "Choose one first."
-
-
-class CodeField(_ModelChoiceField):
-    """A code by its code and name, saying so when it may not be used."""
-
-    def label_from_instance(self, obj: Any) -> str:
-        code: PackageCode = obj
-        return str(code) if code.can_be_used else f"{code} ({code.why_not})"
-
-
-class TaxField(CodeField):
-    """A tax code by the name people know it by."""
-
-    def label_from_instance(self, obj: Any) -> str:
-        tax: TaxCode = obj
-        text = f"{tax.name} ({tax.code}, {tax.percent})"
-        return text if tax.can_be_used else f"{text} ({tax.why_not})"
-
-
-class DefaultsForm(forms.Form):
-    """The codes of lines that set none of their own."""
-
-    # Field, label, help: accounts first, then tax codes.
-    ACCOUNTS = [
-        ("revenue_account", "Account for revenue", ""),
-        ("tax_free_account", "Account for tax-free revenue", "Empty: the account for revenue."),
-        ("disbursement_account", "Account for disbursements", ""),
-    ]
-    TAXES = [
-        ("revenue_tax", "Tax code for taxed lines", ""),
-        ("tax_free_tax", "Tax code for tax-free lines", ""),
-    ]
-
-    def __init__(
-        self,
-        *args: Any,
-        interface: AccountingInterface,
-        accounts: Collection[int] = (),
-        taxes: Collection[int] = (),
-        **kwargs: Any,
-    ) -> None:
-        """`accounts` and `taxes` are the codes about to be offered, by row id."""
-        super().__init__(*args, **kwargs)
-        self._interface = interface
-        self._ticked = {AccountCode: accounts, TaxCode: taxes}
-        for fields, kind, model in (
-            (self.ACCOUNTS, CodeField, AccountCode),
-            (self.TAXES, TaxField, TaxCode),
-        ):
-            for name, label, help_text in fields:
-                chosen = getattr(interface, f"{name}_id")
-                self.fields[name] = kind(
-                    queryset=_offered(model, interface, chosen),
-                    label=label,
-                    help_text=help_text,
-                    required=False,
-                    initial=chosen,
-                    empty_label="Not set",
-                )
-
-    def clean(self) -> None:
-        """Refuse a default that would be offered no more; one that was not stays as it was."""
-        super().clean()
-        for name, code in list(self.cleaned_data.items()):
-            if code and code.available and code.pk not in self._ticked[type(code)]:
-                self.add_error(
-                    name,
-                    f"{code} is chosen here, so its “Offer” box below must stay ticked."
-                    " Tick it, or choose another here.",
-                )
-
-    def save(self) -> None:
-        """Keep the defaults. Needs a scope."""
-        for name, chosen in self.cleaned_data.items():
-            setattr(self._interface, name, chosen)
-        self._interface.save(update_fields=list(self.cleaned_data))
-
-
-def _offered(model: Any, interface: AccountingInterface, chosen: int | None) -> Any:
-    """What the admin made available and the package takes, and what is chosen already."""
-    usable = Q(available=True, active=True, usable_for_sales=True, vanished_at__isnull=True)
-    return model.objects.filter(usable | Q(pk=chosen), interface=interface).order_by("code")
 
 
 class PreferencesForm(forms.Form):

@@ -1,5 +1,6 @@
 """Reads that span interfaces."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -7,12 +8,66 @@ from django.db.models import Q, QuerySet
 
 from connectors.base.protocol import Setting
 from interfaces import clock
-from interfaces.models import AccountCode, AccountingInterface, Lane, TaxCode
+from interfaces.models import (
+    AccountCode,
+    AccountingInterface,
+    AccountMapping,
+    CodeRule,
+    Lane,
+    TaxCode,
+    TaxMapping,
+)
 from offices.tenancy import acting_for
 
 CODES_LAST = timedelta(days=1)
 
 State = AccountingInterface.State
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodesOf:
+    """All that was read and chosen of codes for one interface, in five queries."""
+
+    accounts: list[AccountCode]
+    taxes: list[TaxCode]
+    rules: list[CodeRule]
+    account_mappings: dict[str, AccountCode]
+    tax_mappings: dict[str, TaxCode]
+
+    def defaults(self, interface: AccountingInterface) -> dict[str, AccountCode | TaxCode | None]:
+        """The defaults of the interface by name, as rows of these lists."""
+        account = {one.pk: one for one in self.accounts}
+        tax = {one.pk: one for one in self.taxes}
+        return {
+            "revenue_account": account.get(interface.revenue_account_id or 0),
+            "tax_free_account": account.get(interface.tax_free_account_id or 0),
+            "disbursement_account": account.get(interface.disbursement_account_id or 0),
+            "revenue_tax": tax.get(interface.revenue_tax_id or 0),
+            "tax_free_tax": tax.get(interface.tax_free_tax_id or 0),
+        }
+
+
+def codes_of(interface: AccountingInterface) -> CodesOf:
+    """The lists, rules and mappings of the interface. Needs a scope."""
+    accounts, taxes = accounts_of(interface), taxes_of(interface)
+    account = {one.pk: one for one in accounts}
+    tax = {one.pk: one for one in taxes}
+    rules = list(CodeRule.objects.filter(interface=interface))
+    for rule in rules:
+        rule.account = account[rule.account_id]
+    of_interface = {"interface": interface}
+    return CodesOf(
+        accounts=accounts,
+        taxes=taxes,
+        rules=rules,
+        account_mappings={
+            one.code: account[one.account_id]
+            for one in AccountMapping.objects.filter(**of_interface)
+        },
+        tax_mappings={
+            one.code: tax[one.tax_id] for one in TaxMapping.objects.filter(**of_interface)
+        },
+    )
 
 
 def with_stale_codes() -> list[tuple[int, int]]:

@@ -1,4 +1,8 @@
-"""Addresses of interfaces."""
+"""Addresses of interfaces.
+
+The pages of codes show what invoices need of them: their views are invoicing's (`views_codes`), and
+`abtrac_link.urls` puts them beside these.
+"""
 
 from django.urls import path
 
@@ -14,8 +18,6 @@ urlpatterns = [
     path(BASE, views.interfaces, name="list"),
     path(f"{BASE}add/", views.add, name="add"),
     path(ONE, views.detail, name="detail"),
-    path(f"{ONE}codes/", views.codes, name="codes"),
-    path(f"{ONE}codes/save/", views.save_codes, name="save_codes"),
     path(f"{ONE}codes/refresh/", views.refresh, name="refresh"),
     path(f"{ONE}preferences/", views.preferences, name="preferences"),
     path(f"{ONE}connect/", views_consent.connect, name="connect"),

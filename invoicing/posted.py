@@ -45,8 +45,11 @@ def to(request: PracticeRequest, name: str, **kwargs: Any) -> HttpResponse:
 
 
 def own_address(request: PracticeRequest) -> str:
-    """The page the form says it came from, if that is one of this practice's, else nothing."""
-    there = request.POST.get("next", "")
+    """Where the form says to go on, if that is a page of this practice's accounting, else nothing.
+
+    A page that shows a form is told it in its own address.
+    """
+    there = request.POST.get("next", "") or request.GET.get("next", "")
     own = url_has_allowed_host_and_scheme(there, allowed_hosts={request.get_host()})
     within = own and urlsplit(there).path.startswith(f"/{request.practice.slug}/accounting/")
     return there if within else ""

@@ -340,8 +340,10 @@ def test_defaults_and_offers_are_saved(interface: AccountingInterface, browser: 
         assert set(offered) == {"200", "260"}
         entry = AuditEntry.objects.get()
     assert entry.action == "interface.codes_set"
-    assert entry.detail["revenue_account"] == "260 Other revenue"
-    assert entry.detail["disbursement_account"] == ""
+    assert entry.detail["before"]["revenue_account"] == "200 Sales"
+    assert entry.detail["after"]["revenue_account"] == "260 Other revenue"
+    assert entry.detail["after"]["disbursement_account"] == ""
+    assert entry.detail["withdrawn"] == ["210 Recoveries", "ZERORATED Zero Rated"]
 
 
 def test_a_code_that_may_not_be_used_or_is_another_interfaces_is_no_default(

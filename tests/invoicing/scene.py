@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from interfaces.models import AccountingInterface, Lane, PackageBreaker
+from interfaces.models import AccountingInterface, CodeRule, Lane, PackageBreaker
 from invoicing.models import (
     Attempt,
     Batch,
@@ -70,6 +70,7 @@ class Scene:
     running: Batch | None = None
     waiting: Batch | None = None
     uploads: dict[str, Upload] = field(default_factory=dict)
+    rules: list[CodeRule] = field(default_factory=list)
 
 
 def make_batch(number: int, *, actor: User | None = None, finished: bool = False) -> Batch:
@@ -184,6 +185,14 @@ def make_scene(actor: User | None = None) -> Scene:
         unlinked_office=make_office(make_setting(name="Overseas work"), name="Queenstown"),
         clients=[job.client, *(make_client(name) for name in NAMES[1:])],
         job=job,
+    )
+    scene.rules.append(
+        CodeRule.objects.create(
+            interface=interface,
+            scope=CodeRule.Scope.TASK,
+            subject="Survey",
+            account=interface.accounts.get(code="260"),
+        )
     )
     _finished(scene, actor)
     _running(scene, actor)
