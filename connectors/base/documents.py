@@ -144,6 +144,18 @@ class Attachment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListedContact:
+    """A contact as the package lists it, whoever made it; `number` is empty where it has none."""
+
+    remote_id: str
+    number: str
+    name: str
+    email: str = ""
+    archived: bool = False
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CompanyFile:
     """A company file (Xero: organisation) the signed-in person can reach."""
 

@@ -1,6 +1,6 @@
 """What a package declares, what a connector is given, and what it can promise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -17,6 +17,7 @@ from connectors.base.documents import (
     CreditNote,
     Job,
     Key,
+    ListedContact,
     Posted,
     SalesInvoice,
 )
@@ -245,6 +246,17 @@ class PushesContacts(Protocol):
 
 
 @runtime_checkable
+class ListsContacts(Protocol):
+    """All contacts can be read, so that clients are matched to them before anything is sent."""
+
+    def list_contacts(self) -> Iterator[ListedContact]:
+        """Every contact, archived ones included and marked; one that changes may come twice.
+
+        It is read from the package as it is asked for, part by part.
+        """
+
+
+@runtime_checkable
 class UpdatesContacts(Protocol):
     """Contacts can be brought up to date, where the practice wants that."""
 
@@ -342,6 +354,7 @@ CAPABILITIES: Mapping[str, type] = {
     "company files": ListsCompanyFiles,
     "codes": ReadsCodes,
     "contacts": PushesContacts,
+    "contact list": ListsContacts,
     "contact updates": UpdatesContacts,
     "jobs": PushesJobs,
     "invoices": PostsInvoices,

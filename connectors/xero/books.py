@@ -104,6 +104,30 @@ class Books:
                 return Listing(records=list(found.values()), server_time=server_time)
         raise RetryLater(f"{LABEL}'s {plural.lower()} changed while they were being read.")
 
+    def each(
+        self, path: str, plural: str, id_name: str, *, size: int = PAGE, **params: Any
+    ) -> Iterator[Mapping[str, Any]]:
+        """Every record of a list, of which no more than a page is held.
+
+        As with `pages` the list is read again where the count tells that it changed meanwhile; the
+        records read until then have been given already, and come once more.
+        """
+        for _ in range(READINGS):
+            seen: set[str] = set()
+            for page in range(1, MOST_PAGES + 1):
+                answer = self.http.read(path, page=page, pageSize=size, **params)
+                here = _all_of(answer, plural, id_name)
+                yield from here
+                seen.update(remote_id(one, id_name) for one in here)
+                paging = answer.get("pagination") or {}
+                if page >= paging.get("pageCount", page + 1 if here else page):
+                    break
+            else:
+                raise Rejected(f"{LABEL} lists more {plural.lower()} than can be read.")
+            if paging.get("itemCount", len(seen)) == len(seen):
+                return
+        raise RetryLater(f"{LABEL}'s {plural.lower()} changed while they were being read.")
+
     def whole_list(self, path: str, plural: str, id_name: str, **options: Any) -> Listing:
         """As `pages`, of a list that is not expected to be endless."""
         listing = self.pages(path, plural, id_name, **options)

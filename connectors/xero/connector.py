@@ -1,6 +1,6 @@
 """Xero's connector: each capability is a module of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 from connectors.base.documents import (
@@ -13,6 +13,7 @@ from connectors.base.documents import (
     CreditNote,
     Job,
     Key,
+    ListedContact,
     SalesInvoice,
 )
 from connectors.base.protocol import Connection, Found, Outcome
@@ -58,6 +59,10 @@ class Xero:
     def post_contacts(self, contacts: Sequence[Contact], *, call_key: str) -> list[Outcome]:
         """Create contacts; a name that is taken is linked or left to a person."""
         return contact_list.post(self._books, contacts, call_key=call_key)
+
+    def list_contacts(self) -> Iterator[ListedContact]:
+        """Every contact of the organisation, page by page."""
+        return contact_list.listed(self._books)
 
     def update_contacts(self, contacts: Sequence[Contact], *, call_key: str) -> list[Outcome]:
         """Bring linked contacts up to date."""

@@ -1,10 +1,10 @@
 """Contacts: created once, matched afterwards, never overwritten."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
-from connectors.base.documents import Conflict, Contact, Key, Posted
+from connectors.base.documents import Conflict, Contact, Key, ListedContact, Posted
 from connectors.base.errors import OutcomeUnknown, Rejected
 from connectors.base.protocol import Found, Outcome
 from connectors.xero import mapping
@@ -76,6 +76,22 @@ def update(books: Books, contacts: Sequence[Contact], *, call_key: str) -> list[
         for key, answer in send_update(books, BY_ID, whole, call_key=call_key).items():
             outcomes[key] = _outcome(books, by_key[key], answer)
     return [outcomes[one.key] for one in contacts]
+
+
+def listed(books: Books) -> Iterator[ListedContact]:
+    """Every contact, archived and merged ones marked."""
+    records_of_all = books.each(
+        PLACE.path, PLACE.plural, ID, size=WHOLE_LIST_PAGE, includeArchived=True
+    )
+    for record in records_of_all:
+        yield ListedContact(
+            remote_id=remote_id(record, ID),
+            number=text(record, "ContactNumber"),
+            name=text(record, "Name"),
+            email=text(record, "EmailAddress"),
+            archived=not _is_active(record),
+            url=books.link(SHOWN_AT + remote_id(record, ID)),
+        )
 
 
 def _with_theirs(books: Books, changed: Sequence[New]) -> list[New]:

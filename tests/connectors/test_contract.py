@@ -23,6 +23,7 @@ from connectors.base.protocol import (
     AttachesPdf,
     Disconnects,
     ListsCompanyFiles,
+    ListsContacts,
     PostsCreditNotes,
     PostsInvoices,
     PushesContacts,
@@ -329,6 +330,21 @@ def test_a_contact_whose_answer_is_lost_is_found_again(contacts_of: Rehearsal) -
         connector.post_contacts([contact], call_key="call-1")
     assert isinstance(connector.find_contacts([contact])[contact.key], Posted)
     assert list(contacts_of.names()) == [contact.name]
+
+
+def test_every_contact_is_listed_archived_ones_marked(contacts_of: Rehearsal) -> None:
+    if not contacts_of.package.can(ListsContacts):
+        pytest.skip(f"{contacts_of.package.label} does not list its contacts.")
+    connector = contacts_of.connect()
+    wanted = [replace(samples.contact(f"C{n}", f"Client {n} Ltd"), key=f"k{n}") for n in range(3)]
+    posted = [connector.post_contacts([one], call_key=one.key)[0] for one in wanted]
+    contacts_of.archive_contact("Client 1 Ltd")
+    listed = {one.remote_id: one for one in connector.list_contacts()}
+    assert [listed[one.remote_id].name for one in posted] == [one.name for one in wanted]
+    assert [listed[one.remote_id].number for one in posted] == [one.number for one in wanted]
+    assert [listed[one.remote_id].email for one in posted] == [one.email for one in wanted]
+    assert [listed[one.remote_id].archived for one in posted] == [False, True, False]
+    assert len(listed) == len(contacts_of.names())
 
 
 def test_a_contact_that_exists_is_linked_and_left_as_it_is(contacts_of: Rehearsal) -> None:

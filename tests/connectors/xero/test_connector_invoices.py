@@ -408,6 +408,20 @@ def test_a_list_without_counts_is_read_until_a_page_is_empty() -> None:
     assert listing([page("ab", count=None), page("c", count=None), page("", count=None)]) == "abc"
 
 
+def streamed(*readings: list[dict[str, Any]]) -> str:
+    made = books.Books.__new__(books.Books)
+    made.http = Pages(*readings)  # type: ignore[assignment]
+    return "".join(str(one["ThingID"]) for one in made.each("/Things", "Things", "ThingID"))
+
+
+def test_a_list_given_page_by_page_is_given_again_where_it_changed_meanwhile() -> None:
+    shifted = [page("ab", count=4), page("da", count=4)]
+    assert streamed([page("ab", count=4), page("cd", count=4)]) == "abcd"
+    assert streamed(shifted, [page("bc", count=4), page("da", count=4)]) == "abdabcda"
+    with pytest.raises(RetryLater, match="changed while"):
+        streamed(shifted, shifted, shifted)
+
+
 def test_a_list_longer_than_wanted_is_not_read_on() -> None:
     assert listing([page("ab", count=9, pages=5)], most=2) is None
     assert listing([page("ab", count=None), page("cd", count=None)], most=2) is None
