@@ -193,6 +193,7 @@ CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "invoicing.tasks.sweep", "schedule": timedelta(seconds=5)},
     "refresh-codes": {"task": "interfaces.tasks.refresh_all_codes", "schedule": timedelta(hours=1)},
+    "read-contacts": {"task": "invoicing.tasks.read_all_contacts", "schedule": timedelta(hours=1)},
     "read-payments": {
         "task": "invoicing.tasks.read_all_payments",
         "schedule": timedelta(minutes=30),

@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 
 from interfaces import lanes
-from invoicing import notices, payments
+from invoicing import contact_list, notices, payments
 from invoicing.uploads import lane
 
 
@@ -34,6 +34,19 @@ def read_all_payments() -> None:
     """Ask for the payments of every interface in use."""
     for practice_id, interface_id in payments.due_interfaces():
         read_payments.delay(practice_id, interface_id)
+
+
+@shared_task
+def read_contacts(practice_id: int, interface_id: int) -> None:
+    """Read one interface's list of contacts."""
+    contact_list.read_quietly(practice_id=practice_id, interface_id=interface_id)
+
+
+@shared_task
+def read_all_contacts() -> None:
+    """Ask for the contacts of every interface whose list is older than a day."""
+    for practice_id, interface_id in contact_list.with_stale_contacts():
+        read_contacts.delay(practice_id, interface_id)
 
 
 @shared_task
