@@ -6,6 +6,10 @@ from typing import Any
 from django import forms
 
 from connectors.base.protocol import Package
+from interfaces.forms import PreferencesForm
+from interfaces.models import AccountingInterface
+from interfaces.preferences import save_preferences
+from interfaces.selectors import preferences_in_words
 
 LONGEST_ID = 100
 
@@ -17,6 +21,49 @@ class ParkForm(forms.Form):
         max_length=200,
         help_text="Kept with the invoice, for example “Sent by hand in October”.",
     )
+
+
+class MatchRuleForm(PreferencesForm):
+    """By what clients are matched, and whether they are added: of the package's settings."""
+
+    RULE = "match_contacts_by"
+    KEYS = (RULE, "add_contacts")
+
+    def __init__(self, *args: Any, interface: AccountingInterface, **kwargs: Any) -> None:
+        super().__init__(*args, interface=interface, **kwargs)
+        wanted = {f"set_{key}" for key in self.KEYS}
+        for name in list(self.fields):
+            if name not in wanted:
+                del self.fields[name]
+
+    @property
+    def changes_rule(self) -> bool:
+        """Whether clients are to be matched by something else than now."""
+        return f"set_{self.RULE}" in self.changed_data
+
+    @property
+    def rule_now(self) -> str:
+        """What clients are matched by now, as people read it."""
+        return dict(self.in_words()).get(self._label(self.RULE), "")
+
+    @property
+    def rule_chosen(self) -> str:
+        """What they are to be matched by, likewise."""
+        choices: Any = self.fields[f"set_{self.RULE}"]
+        return str(dict(choices.choices)[self.cleaned_data[f"set_{self.RULE}"]])
+
+    def in_words(self) -> list[tuple[str, str]]:
+        """The settings as they are kept, each as a person reads it."""
+        labels = {self._label(key) for key in self.KEYS}
+        return [one for one in preferences_in_words(self._interface) if one[0] in labels]
+
+    def _label(self, key: str) -> str:
+        return next((one.label for one in self._interface.package.settings if one.key == key), "")
+
+    def save(self) -> None:
+        """Keep them, and leave all others as they are. Needs a scope."""
+        keys = [key for key in self.KEYS if f"set_{key}" in self.cleaned_data]
+        save_preferences(self._interface, {key: self.cleaned_data[f"set_{key}"] for key in keys})
 
 
 class LinkExistingForm(forms.Form):

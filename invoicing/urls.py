@@ -5,6 +5,8 @@ from django.urls import URLPattern
 from invoicing.api.urls import urlpatterns_api
 from invoicing.views_available import urlpatterns_available
 from invoicing.views_batches import urlpatterns_batches
+from invoicing.views_client import urlpatterns_client
+from invoicing.views_clients import urlpatterns_clients
 from invoicing.views_invoices import urlpatterns_invoices
 from invoicing.views_links import urlpatterns_links
 from invoicing.views_support import urlpatterns_support
@@ -15,6 +17,8 @@ urlpatterns: list[URLPattern] = [
     *urlpatterns_api,
     *urlpatterns_available,
     *urlpatterns_batches,
+    *urlpatterns_client,
+    *urlpatterns_clients,
     *urlpatterns_invoices,
     *urlpatterns_links,
     *urlpatterns_support,

@@ -34,6 +34,7 @@ from invoicing.models import (
     Invoice,
     InvoicePdf,
     Notice,
+    PackageContact,
     Upload,
     UploadEvent,
 )
@@ -123,6 +124,9 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
         ContactLink.objects.create(
             interface=interface, client=client, name=f"{name} client", remote_id="r1"
         )
+        contact = PackageContact.objects.create(
+            interface=interface, remote_id="r2", name=f"{name} contact", folded=name.lower()
+        )
         batch = Batch.objects.create(number=batch_number, created_by=admin)
         upload = Upload.objects.create(
             interface=interface,
@@ -164,6 +168,7 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             "prefix": key.prefix,
             "interface_id": str(interface.pk),
             "rule_id": str(rule.pk),
+            "client_id": str(client.pk),
             "invoice_id": str(sent.pk),
             "batch_number": str(batch.number),
             "upload_id": str(upload.pk),
@@ -177,6 +182,7 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             "invoice": [sent.pk, waiting.pk, draft.pk],
             "only": [waiting.pk],
             "upload": [upload.pk],
+            "contact": contact.pk,
             "setting": [setting.pk],
             "move": [setting.pk],
             "account": [account.pk],

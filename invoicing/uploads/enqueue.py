@@ -330,6 +330,43 @@ def contacts_for(
     return contacts
 
 
+@transaction.atomic
+def enqueue_contacts(
+    *, interface: AccountingInterface, contacts: Sequence[tuple[Client, str]], actor: User | None
+) -> Batch | None:
+    """Queue clients, each with the name it goes by there, as a batch without invoices.
+
+    Those linked or on their way already are left out; None where nothing is left.
+    """
+    named = {
+        (client.pk, documents.link_name(interface, name)): (client, name)
+        for client, name in contacts
+    }
+    clients = [client.pk for client, _ in contacts]
+    links = ContactLink.objects.filter(interface=interface, client__in=clients)
+    coming = Upload.objects.filter(
+        interface=interface,
+        kind=Upload.Kind.CONTACT,
+        state__in=LIVE_COMPANION,
+        client__in=clients,
+    )
+    there = set(links.values_list("client_id", "name"))
+    there |= set(coming.values_list("client_id", "contact_name"))
+    new = {place: named[place] for place in named if place not in there}
+    if not new:
+        return None
+    batch, now = _new_batch(actor), clock.now()
+    adding.add(
+        [
+            _contact(client, interface=interface, name=name, link=link, batch=batch, due=now)
+            for (_, link), (client, name) in new.items()
+        ],
+        actor=actor,
+    )
+    lanes.wake(interface.pk)
+    return batch
+
+
 def _is_outdated(upload: Upload, link: ContactLink) -> bool:
     """Whether the linked contact is not there as it is now; it is then named, to be updated."""
     contact = documents.contact_from_json(upload.document)

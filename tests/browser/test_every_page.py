@@ -39,6 +39,9 @@ NO_PAGES = {
     "interfaces:disconnect",
     "interfaces:statement",
     "interfaces:statements_of_all",
+    "invoicing:read_contacts",
+    "invoicing:link_exact",
+    "invoicing:match_client",
     "invoicing:upload",
     "invoicing:unlink",
     "invoicing:unpark",
@@ -49,6 +52,7 @@ NO_PAGES = {
 }
 # Pages shown only on the way somewhere; the tests of that way look at them.
 ELSEWHERE = {
+    "invoicing:match_rule",
     "invoicing:park",
     "invoicing:park_failed",
     "interfaces:choose",
@@ -99,6 +103,10 @@ def page_addresses(scene: Scene) -> dict[str, list[str]]:
         "interfaces:price_books": [],  # seen by support, below
         "interfaces:add_prices": [],
         "invoicing:link_settings": [f"{base}interfaces/{one}/invoice-settings/"],
+        "invoicing:clients": [
+            f"{base}interfaces/{one}/clients/{more}" for more in ("", "?show=all")
+        ],
+        "invoicing:client": [f"{base}interfaces/{one}/clients/{scene.clients[4].pk}/?q=k"],
         "invoicing:available": [
             f"{base}upload/",
             f"{base}upload/?q=nothing+like+this",
