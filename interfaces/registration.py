@@ -5,12 +5,15 @@ from interfaces.models import AccountingInterface
 
 
 def create_interface(*, package_key: str, name: str) -> AccountingInterface:
-    """An interface of the practice being acted for, not connected yet, with its lane.
+    """An interface of the practice being acted for, with its lane.
 
-    An unknown package raises KeyError; a name the practice already uses raises IntegrityError.
+    It is not connected yet, unless its package is one that nobody signs in to. An unknown package
+    raises KeyError; a name the practice already uses raises IntegrityError.
     """
     interface = AccountingInterface(package_key=package_key, name=name.strip())
     interface.preferences = interface.package.default_settings()
+    if not interface.package.signs_in:
+        interface.state = AccountingInterface.State.CONNECTED
     interface.save()
     lanes.make_for(interface)
     return interface

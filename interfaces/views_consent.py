@@ -102,6 +102,9 @@ def disconnect(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
     """End the link, there and here."""
     with acting_for(request.practice.pk):
         interface = get_object_or_404(AccountingInterface, pk=interface_id)
+    if not interface.package.signs_in:
+        messages.error(request, f"{interface.name} has no sign-in that could be ended.")
+        return _to("detail", request.practice, interface)
     outcome = disconnecting.disconnect(
         practice_id=request.practice.pk,
         interface_id=interface.pk,

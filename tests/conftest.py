@@ -107,7 +107,7 @@ def acting(practice: Practice) -> Iterator[Practice]:
 
 @pytest.fixture
 def invented_packages(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[None]:
-    """Keeper and Plain beside the packages of the product, each at the address it declares."""
+    """Drawer, Keeper and Plain beside the packages of the product, at what they declare."""
     with monkeypatch.context() as known:
         known.setattr(registry, "PLACES", [*registry.PLACES, PLACE])
         registry.packages.cache_clear()

@@ -156,6 +156,14 @@ class ListedContact:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportFile:
+    """A file that a person imports into the package; `name` is what it is called when saved."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
 class CompanyFile:
     """A company file (Xero: organisation) the signed-in person can reach."""
 

@@ -15,6 +15,7 @@ from connectors.base.documents import (
     Conflict,
     Contact,
     CreditNote,
+    ImportFile,
     Job,
     Key,
     ListedContact,
@@ -350,6 +351,17 @@ class Disconnects(Protocol):
         """End it there; True when the person's consent reaches no other company file any more."""
 
 
+@runtime_checkable
+class WritesImportFile(Protocol):
+    """Documents reach the package in a file that a person imports there."""
+
+    def write_file(self, documents: Sequence[SalesInvoice]) -> ImportFile:
+        """Invoices and credit notes in one file, in their order. Opens no socket.
+
+        The same documents make the same bytes. Raises Rejected for what the package cannot take.
+        """
+
+
 CAPABILITIES: Mapping[str, type] = {
     "company files": ListsCompanyFiles,
     "codes": ReadsCodes,
@@ -364,6 +376,7 @@ CAPABILITIES: Mapping[str, type] = {
     "pdf": AttachesPdf,
     "payments": ReadsPayments,
     "disconnect": Disconnects,
+    "import file": WritesImportFile,
 }
 
 
@@ -392,6 +405,11 @@ class Package:
     questions: tuple[Setting, ...] = ()
     # How staff work with the link day by day, step by step, for the hand-over page.
     hand_over: tuple[str, ...] = ()
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether somebody signs in to it; an import file is carried there by a person."""
+        return self.link is not Link.FILE
 
     def can(self, capability: type) -> bool:
         """Whether the package's connector implements the capability."""

@@ -8,7 +8,8 @@ from connectors import registry
 from tests.connectors.rehearsal import Rehearsal, open_rehearsal
 from tests.packages import invented
 
-PACKAGES = {**registry.packages(), **invented()}
+# A package that only writes files has nothing to rehearse against.
+PACKAGES = {key: one for key, one in {**registry.packages(), **invented()}.items() if one.standin}
 
 
 @pytest.fixture(params=list(PACKAGES))

@@ -1,4 +1,6 @@
-"""Two invented packages, for tests only: Keeper keeps keys, Plain keeps neither keys nor order.
+"""Three invented packages, for tests only.
+
+Keeper keeps keys, Plain keeps neither keys nor order, and Drawer takes a file.
 
 The product looks for packages under `connectors` alone and never sees these. A test asks for the
 fixture `invented_packages`; a process that a test starts calls `make_known` before the settings
@@ -22,6 +24,6 @@ def make_known() -> None:
 
 def invented() -> Mapping[str, Package]:
     """The packages by key, known to nobody for that."""
-    from tests.packages import keeper, plain
+    from tests.packages import drawer, keeper, plain
 
-    return {one.key: one for one in (keeper.PACKAGE, plain.PACKAGE)}
+    return {one.key: one for one in (drawer.PACKAGE, keeper.PACKAGE, plain.PACKAGE)}
