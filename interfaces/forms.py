@@ -65,7 +65,8 @@ class PreferencesForm(forms.Form):
         self._interface = interface
         self.fields["name"].initial = interface.name
         for setting in interface.package.settings:
-            self.fields[f"set_{setting.key}"] = _field_for(setting, interface)
+            initial = interface.preference(setting.key)
+            self.fields[f"set_{setting.key}"] = field_for(setting, initial)
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -101,12 +102,13 @@ class PreferencesForm(forms.Form):
         preferences.save_preferences(self._interface, values)
 
 
-def _field_for(setting: Setting, interface: AccountingInterface) -> forms.Field:
+def field_for(setting: Setting, initial: Any) -> forms.Field:
+    """The field a setting is typed in."""
     common: dict[str, Any] = {
         "label": setting.label,
         "help_text": setting.help,
         "required": setting.required,
-        "initial": interface.preference(setting.key),
+        "initial": initial,
     }
     if setting.kind == "choice":
         return forms.ChoiceField(choices=setting.choices, **common)

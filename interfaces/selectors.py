@@ -121,8 +121,9 @@ def taxes_of(interface: AccountingInterface) -> list[TaxCode]:
 
 
 def all_of_practice() -> QuerySet[AccountingInterface]:
-    """Every interface, with its practice, its lane and who connected it. Needs a scope."""
-    together = ("practice", "lane", "credential__connected_by")
+    """Every interface, with its practice, its lane, who connected it and who sets it up."""
+    asked = ("set_up_request__taken_by", "set_up_request__asked_by")
+    together = ("practice", "lane", "credential__connected_by", *asked)
     return AccountingInterface.objects.select_related(*together).order_by("name")
 
 

@@ -6,7 +6,7 @@ The pages of codes show what invoices need of them: their views are invoicing's 
 
 from django.urls import path
 
-from interfaces import views, views_consent
+from interfaces import views, views_assistance, views_consent
 from interfaces.views_charges import urlpatterns_charges
 
 app_name = "interfaces"
@@ -23,6 +23,15 @@ urlpatterns = [
     path(f"{ONE}connect/", views_consent.connect, name="connect"),
     path(f"{ONE}choose/", views_consent.choose, name="choose"),
     path(f"{ONE}disconnect/", views_consent.disconnect, name="disconnect"),
+    path(f"{BASE}ask/<slug:package_key>/", views_assistance.ask, name="ask"),
+    path(f"{ONE}answers/", views_assistance.answers, name="answers"),
+    path(f"{ONE}answers/leave/", views_assistance.leave, name="leave"),
+    path(f"{ONE}answers/withdraw/", views_assistance.withdraw, name="withdraw"),
+    path(f"{ONE}preferences/copy/", views_assistance.copy_settings, name="copy_settings"),
+    # Below one of `offices.models.RESERVED_SLUGS`, so that no practice is ever called like it.
+    path("support/set-ups/", views_assistance.set_ups, name="set_ups"),
+    path("support/set-ups/<int:request_id>/take-on/", views_assistance.take_on, name="take_on"),
+    path("support/set-ups/<int:request_id>/quote/", views_assistance.quote, name="quote"),
     path("oauth/<slug:package_key>/callback", views_consent.callback, name="callback"),
     *urlpatterns_charges,
 ]

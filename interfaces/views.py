@@ -10,7 +10,9 @@ from connectors import registry
 from interfaces import charges, selectors
 from interfaces import codes as code_lists
 from interfaces.connections import why_not
+from interfaces.copying import candidates
 from interfaces.forms import NAME_TAKEN, AddForm, PreferencesForm
+from interfaces.forms_assistance import CopyForm
 from interfaces.models import AccountingInterface
 from interfaces.registration import create_interface
 from offices.access import PracticeRequest, practice_view
@@ -94,7 +96,9 @@ def preferences(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
             )
             messages.success(request, "Preferences are saved.")
             return _to("detail", request, interface)
-    context = {"interface": interface, "form": form}
+    others = candidates(interface.package_key, but=interface).exists()
+    copy_form = CopyForm(interface=interface) if others else None
+    context = {"interface": interface, "form": form, "copy_form": copy_form}
     return render(request, "interfaces/preferences.html", context)
 
 

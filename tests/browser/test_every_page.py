@@ -42,6 +42,8 @@ NO_PAGES = {
     "invoicing:read_contacts",
     "invoicing:link_exact",
     "invoicing:match_client",
+    *("interfaces:leave", "interfaces:withdraw", "interfaces:copy_settings"),
+    *("interfaces:take_on", "interfaces:quote"),
     "invoicing:upload",
     "invoicing:unlink",
     "invoicing:unpark",
@@ -57,6 +59,7 @@ ELSEWHERE = {
     "invoicing:park_failed",
     "interfaces:choose",
     "interfaces:callback",
+    *("interfaces:ask", "interfaces:answers", "interfaces:set_ups"),  # test_assisted_set_up
     "account_inactive",
     "account_reauthenticate",
     "mfa_authenticate",

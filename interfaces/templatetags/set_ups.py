@@ -1,0 +1,24 @@
+"""Where the set-ups stand that Abtrac's support does."""
+
+from collections.abc import Iterable
+
+from django import template
+
+from interfaces import assistance
+from interfaces.assistance import Standing
+from interfaces.models import AccountingInterface
+
+register = template.Library()
+
+
+@register.simple_tag
+def set_up_of(interface: AccountingInterface) -> Standing | None:
+    """That of one interface, until it is confirmed; None where there is none."""
+    return assistance.open_standing_of(interface)
+
+
+@register.simple_tag
+def set_ups_of(interfaces: Iterable[AccountingInterface]) -> list[Standing]:
+    """Those of several, in their order."""
+    found = (assistance.open_standing_of(one) for one in interfaces)
+    return [one for one in found if one]
