@@ -17,8 +17,8 @@ from django.db import transaction
 
 from connectors import registry
 from connectors.base.protocol import Package
-from interfaces import clock, copying, preferences
-from interfaces.models import AccountingInterface, PriceBook, SetUpAnswers, SetUpRequest
+from interfaces import charges, clock, copying, preferences
+from interfaces.models import AccountingInterface, SetUpAnswers, SetUpRequest
 from interfaces.registration import create_interface
 from interfaces.set_up_questions import (
     COMPANY_FILE,
@@ -71,7 +71,7 @@ def ask(
         asked_by=actor,
         access_until=_leave(days),
         # What it costs is fixed now: a price that changes later changes nothing here.
-        quoted_fee=usual_fee(package.key),
+        quoted_fee=charges.quote_for(package.key),
     )
     SetUpAnswers.objects.create(interface=interface)
     if copy_from is not None:
@@ -141,7 +141,7 @@ def give_leave(
         request.state = State.ASKED
         request.asked_at = clock.now()
         request.taken_by = request.taken_at = None
-        request.quoted_fee = usual_fee(request.package_key)
+        request.quoted_fee = charges.quote_for(request.package_key)
     request.access_until = _leave(days)
     # The leave is theirs now: it holds as long as they are an admin.
     request.asked_by = actor
@@ -315,16 +315,6 @@ def open_standing_of(interface: AccountingInterface) -> Standing | None:
     return found if found and found.request.state in OPEN else None
 
 
-def usual_fee(package_key: str) -> Decimal | None:
-    """What support's set-up of the package costs; None where it is quoted for each."""
-    today = clock.now().date()
-    book = PriceBook.objects.filter(from_day__lte=today).order_by("-from_day", "-pk").first()
-    if book is None:
-        return None
-    own = book.packages.get(package_key, {}).get("set_up_fee")
-    return book.set_up_fee if own is None else Decimal(own)
-
-
 def keep_missing(interface: AccountingInterface) -> None:
     """Bring what the queue shows as missing up to date. Needs a scope."""
     known = SetUpAnswers.objects.filter(interface=interface).first()
@@ -356,12 +346,11 @@ def queue(user: User, *, over: bool) -> list[QueueRow]:
 
 
 def _row(request: SetUpRequest, user: User, inside: set[int]) -> QueueRow:
-    package = registry.packages().get(request.package_key)
     may_enter = request.practice_id in inside
     mine = request.taken_by_id == user.pk and may_enter
     return QueueRow(
         request=request,
-        package=package.label if package else request.package_key,
+        package=registry.label_of(request.package_key),
         may_enter=may_enter,
         leave_over=request.state in OPEN and request.access_until <= clock.now(),
         may_take=request.state in OPEN and not mine,
@@ -470,9 +459,7 @@ def _end_access(request: SetUpRequest, *, actor: User, address: str | None) -> N
 
 def _reason(request: SetUpRequest) -> str:
     """What the grants made under a request are known by, in the practice's list of them."""
-    package = registry.packages().get(request.package_key)
-    label = package.label if package else request.package_key
-    return f"Set-up of {label}, request {request.pk}"
+    return f"Set-up of {registry.label_of(request.package_key)}, request {request.pk}"
 
 
 def _text(fee: Decimal | None) -> str:

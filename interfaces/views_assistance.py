@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from connectors import registry
 from connectors.base.protocol import Package, SetUpBy
-from interfaces import assistance, copying
+from interfaces import assistance, charges, copying
 from interfaces.forms import NAME_TAKEN
 from interfaces.forms_assistance import AnswersForm, AskForm, CopyForm, LeaveForm, QuoteForm
 from interfaces.models import AccountingInterface, SetUpAnswers, SetUpRequest
@@ -50,7 +50,7 @@ def ask(request: PracticeRequest, *, package_key: str) -> HttpResponse:
         else:
             messages.success(request, "Our team has been asked. Below is where it stands.")
             return _to("answers", request, made)
-    context = {"form": form, "package": package, "fee": assistance.usual_fee(package.key)}
+    context = {"form": form, "package": package, "fee": charges.quote_for(package.key)}
     return render(request, "interfaces/ask.html", context)
 
 
@@ -80,7 +80,7 @@ def answers(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
         "form": form,
         "leave_form": LeaveForm(),
         "set_up": assistance.standing_of(interface),
-        "usual_fee": assistance.usual_fee(interface.package_key),
+        "usual_fee": charges.quote_for(interface.package_key),
     }
     return render(request, "interfaces/answers.html", context)
 

@@ -7,6 +7,7 @@ from invoicing.views_available import urlpatterns_available
 from invoicing.views_batches import urlpatterns_batches
 from invoicing.views_client import urlpatterns_client
 from invoicing.views_clients import urlpatterns_clients
+from invoicing.views_hand_over import urlpatterns_hand_over
 from invoicing.views_invoices import urlpatterns_invoices
 from invoicing.views_links import urlpatterns_links
 from invoicing.views_support import urlpatterns_support
@@ -19,6 +20,7 @@ urlpatterns: list[URLPattern] = [
     *urlpatterns_batches,
     *urlpatterns_client,
     *urlpatterns_clients,
+    *urlpatterns_hand_over,
     *urlpatterns_invoices,
     *urlpatterns_links,
     *urlpatterns_support,

@@ -38,6 +38,7 @@ from invoicing.documents import invoice_of, to_json
 from invoicing.models import (
     Batch,
     ContactLink,
+    DryRun,
     Invoice,
     InvoicePdf,
     Notice,
@@ -165,6 +166,7 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             asked_by=admin,
             access_until=timezone.now() + timedelta(days=7),
         )
+        run = DryRun.objects.create(interface=interface, file_name=f"{name}.csv", content=b"x")
         account, tax = interface.accounts.first(), interface.taxes.first()
         assert account
         assert tax
@@ -193,6 +195,7 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             "package_key": "ledger",
             "year": f"{timezone.now():%Y}",
             "month": f"{timezone.now():%m}",
+            "dry_run_id": str(run.pk),
         },
         # Under every name a form of the product uses for rows it is about.
         posted={

@@ -44,6 +44,8 @@ NO_PAGES = {
     "invoicing:match_client",
     *("interfaces:leave", "interfaces:withdraw", "interfaces:copy_settings"),
     *("interfaces:take_on", "interfaces:quote"),
+    *("invoicing:make_dry_run", "invoicing:dry_run_file", "invoicing:dry_run_outcome"),
+    *("invoicing:give_hand_over", "invoicing:confirm_set_up"),
     "invoicing:upload",
     "invoicing:unlink",
     "invoicing:unpark",
@@ -60,6 +62,7 @@ ELSEWHERE = {
     "interfaces:choose",
     "interfaces:callback",
     *("interfaces:ask", "interfaces:answers", "interfaces:set_ups"),  # test_assisted_set_up
+    *("invoicing:dry_run", "invoicing:hand_over"),  # test_assisted_set_up
     "account_inactive",
     "account_reauthenticate",
     "mfa_authenticate",
