@@ -140,11 +140,40 @@ def parked() -> QuerySet[Invoice]:
     return Invoice.objects.filter(parked_at__isnull=False).select_related("office", "parked_by")
 
 
+def in_accounts() -> QuerySet[Invoice]:
+    """Invoices that a person said are in the accounts already."""
+    marked = Invoice.objects.filter(in_accounts_at__isnull=False)
+    return marked.select_related("office", "in_accounts_by")
+
+
 def batch_holding(invoice_ids: Sequence[int]) -> Batch | None:
     """The newest batch in which one of these invoices is on its way or through."""
     held = Upload.objects.filter(invoice__in=invoice_ids, kind__in=DOCUMENTS, state__in=LIVE)
     newest = held.order_by("-batch_id").select_related("batch").first()
     return newest.batch if newest else None
+
+
+def older_than_go_live(interface: AccountingInterface) -> int:
+    """How many committed invoices are dated before its go-live date and neither sent nor marked."""
+    gone = Upload.objects.filter(invoice=OuterRef("pk"), kind__in=DOCUMENTS, state__in=LIVE)
+    return (
+        Invoice.objects.filter(
+            ~Exists(gone),
+            invoice_setting__interface=interface,
+            issued__lt=interface.offered_from,
+            status=Invoice.Status.COMMITTED,
+            parked_at__isnull=True,
+            in_accounts_at__isnull=True,
+        )
+        .exclude(total=0)
+        .count()
+    )
+
+
+def trials_of(interface: AccountingInterface) -> list[Upload]:
+    """The documents sent through it before it was live, newest first."""
+    found = Upload.objects.filter(interface=interface, kind__in=DOCUMENTS)
+    return list(found.select_related("invoice", "batch", "interface__lane").order_by("-pk")[:5])
 
 
 # --- Batches -----------------------------------------------------------------------------------
@@ -558,6 +587,7 @@ def invoice_page(invoice_id: int) -> tuple[Invoice, list[Invoice]] | None:
             "job",
             "credits",
             "parked_by",
+            "in_accounts_by",
             "pdf",
         )
         .defer("pdf__content")

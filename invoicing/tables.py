@@ -130,6 +130,28 @@ class ParkedTable(_InvoicesTable):
         empty_text = "Nothing is parked."
 
 
+class InAccountsTable(_InvoicesTable):
+    """What is said to be in the accounts already, by whom and why."""
+
+    issued = tables.DateColumn(
+        verbose_name="Invoice Date", format="j M Y", order_by=("issued", "id"), attrs=_DATE
+    )
+    total = MoneyColumn("Amount incl Tax", order_by=("total", "id"))
+    in_accounts_at = tables.DateTimeColumn(
+        verbose_name="Marked", format="j M Y, H:i", order_by=("in_accounts_at", "id"), attrs=_DATE
+    )
+    in_accounts_by = tables.Column(
+        verbose_name="By", order_by=("in_accounts_by__email", "id"), attrs=_WORDS
+    )
+    in_accounts_reason = tables.Column(verbose_name="Reason", orderable=False, attrs=_WORDS)
+
+    class Meta:
+        model = Invoice
+        fields = ()
+        order_by = "-in_accounts_at"
+        empty_text = "Nothing is marked as already in the accounts."
+
+
 class BatchesTable(tables.Table):  # type: ignore[misc]
     """Every batch and how it fares."""
 

@@ -57,7 +57,7 @@ def available(request: PracticeRequest) -> HttpResponse:
 @practice_view(Role.ACCOUNTS)
 def upload(request: PracticeRequest) -> HttpResponse:
     """Upload to accounts: one numbered batch of what was ticked."""
-    invoice_ids = _chosen(request)
+    invoice_ids = chosen_of(request)
     if not invoice_ids:
         return back(request, "available")
     outcome = uploads.enqueue(invoice_ids=invoice_ids, actor=request.user)
@@ -74,7 +74,7 @@ def upload(request: PracticeRequest) -> HttpResponse:
 @practice_view(Role.ACCOUNTS)
 def park(request: PracticeRequest) -> HttpResponse:
     """Take invoices off the list without sending them: first asked why, then done."""
-    invoice_ids = _chosen(request)
+    invoice_ids = chosen_of(request)
     if not invoice_ids:
         return back(request, "available")
     form = ParkForm(request.POST if "reason" in request.POST else None)
@@ -153,7 +153,7 @@ def _filter(request: PracticeRequest) -> AvailableFilter:
     )
 
 
-def _chosen(request: PracticeRequest) -> list[int]:
+def chosen_of(request: PracticeRequest) -> list[int]:
     """The invoices ticked, or every one of the list the page showed; if none, it is said why."""
     expected = request.POST.get("whole_list", "")
     if not expected:

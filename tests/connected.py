@@ -35,6 +35,7 @@ def connect_xero(
         interface.preferences |= {"delivery_status": "AUTHORISED", **(preferences or {})}
         interface.company_file_id = xero.organisation(ORGANISATION).tenant_id
         interface.company_file_name = ORGANISATION
+        interface.live_since = timezone.now()
         interface.state = AccountingInterface.State.CONNECTED
         interface.save()
         tokens: dict[str, Any] = xero.issue_tokens()
@@ -60,6 +61,7 @@ def connect_invented(
         interface = create_interface(package_key=key, name=name or key.capitalize())
         interface.company_file_id = company_file
         interface.company_file_name = ORGANISATION
+        interface.live_since = timezone.now()
         interface.state = AccountingInterface.State.CONNECTED
         interface.save()
         lasts = (timezone.now() + timedelta(days=365)).timestamp()

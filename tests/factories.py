@@ -57,6 +57,7 @@ def make_interface(*, connected: bool = True, **fields: Any) -> AccountingInterf
             "currency": "NZD",
             "currencies": ["NZD"],
             "codes_read_at": timezone.now(),
+            "live_since": timezone.now() if connected else None,
             **fields,
         },
     )

@@ -132,6 +132,9 @@ class InvoiceAnswer(serializers.Serializer[Any]):
     tax = money()
     total = money()
     parked = serializers.BooleanField()
+    in_accounts = serializers.BooleanField(
+        help_text="A person said that it is in the accounts already: it is not sent."
+    )
     paid = money()
     package_status = serializers.CharField(allow_blank=True)
     pdf = PdfAnswer(allow_null=True)

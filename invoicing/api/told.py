@@ -93,6 +93,7 @@ def tell_invoice(invoice: Invoice) -> dict[str, Any]:
         "tax": invoice.tax,
         "total": invoice.total,
         "parked": invoice.parked_at is not None,
+        "in_accounts": invoice.in_accounts_at is not None,
         "paid": invoice.paid,
         "package_status": invoice.package_status,
         "pdf": _tell_pdf(invoice),

@@ -6,7 +6,17 @@ due, `people` does what a person decides. `states` alone moves a row.
 
 from invoicing.uploads.enqueue import Enqueued, LeftOut, enqueue, offered
 from invoicing.uploads.existing import CannotUnlink, link_existing, look_at, unlink
-from invoicing.uploads.people import CannotLink, Retried, cancel, park, retry, unpark
+from invoicing.uploads.people import (
+    CannotLink,
+    Retried,
+    cancel,
+    mark_in_accounts,
+    mark_older,
+    park,
+    retry,
+    unmark_in_accounts,
+    unpark,
+)
 
 __all__ = [
     "CannotLink",
@@ -18,9 +28,12 @@ __all__ = [
     "enqueue",
     "link_existing",
     "look_at",
+    "mark_in_accounts",
+    "mark_older",
     "offered",
     "park",
     "retry",
     "unlink",
+    "unmark_in_accounts",
     "unpark",
 ]

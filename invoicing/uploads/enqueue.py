@@ -3,10 +3,11 @@
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.utils.formats import date_format
 
 from connectors.base.protocol import PostsCreditNotes
 from interfaces import clock, lanes
@@ -59,14 +60,22 @@ class Enqueued:
 
 
 def offered() -> QuerySet[Invoice]:
-    """The available list: committed, not a write-off, not parked, on no way to the accounts."""
+    """The available list: committed, not a write-off, not parked, on no way to the accounts.
+
+    Nor already in the accounts, or dated before the go-live date of their interface.
+    """
     live = Upload.objects.filter(
         invoice=OuterRef("pk"),
         kind__in=DOCUMENTS,
         state__in=LIVE,
     )
+    from_date = "invoice_setting__interface__offered_from"
     return Invoice.objects.filter(
-        ~Exists(live), status=Invoice.Status.COMMITTED, parked_at__isnull=True
+        Q(**{f"{from_date}__isnull": True}) | Q(issued__gte=F(from_date)),
+        ~Exists(live),
+        status=Invoice.Status.COMMITTED,
+        parked_at__isnull=True,
+        in_accounts_at__isnull=True,
     ).exclude(total=0)
 
 
@@ -76,14 +85,17 @@ def document_key(*, interface_id: int, kind: str, document_id: int, name: str = 
 
 
 @transaction.atomic
-def enqueue(*, invoice_ids: Sequence[int], actor: User | None) -> Enqueued:
+def enqueue(
+    *, invoice_ids: Sequence[int], actor: User | None, before_live: bool = False
+) -> Enqueued:
     """Queue the invoices as one numbered batch; those that cannot go are refused or left out.
 
     Clicking twice is harmless: what is in a batch already is left out, naming that batch.
+    `before_live` lets them through an interface that is still being set up, to try it.
     """
     invoices = _locked(invoice_ids)
     before = _before(invoices)
-    left_out = _left_out(invoice_ids, invoices, before.batches)
+    left_out = _left_out(invoice_ids, invoices, before.batches, before_live=before_live)
     taken = {one.invoice_id for one in left_out}
     chosen = [invoice for invoice in invoices if invoice.pk not in taken]
     if not chosen:
@@ -156,7 +168,11 @@ def _before(invoices: Sequence[Invoice]) -> _Before:
 
 
 def _left_out(
-    invoice_ids: Sequence[int], invoices: Sequence[Invoice], batches: Mapping[int, int]
+    invoice_ids: Sequence[int],
+    invoices: Sequence[Invoice],
+    batches: Mapping[int, int],
+    *,
+    before_live: bool,
 ) -> list[LeftOut]:
     missing = set(invoice_ids) - {invoice.pk for invoice in invoices}
     left = [
@@ -164,7 +180,7 @@ def _left_out(
         for one in sorted(missing)
     ]
     for invoice in invoices:
-        reason = why_not(invoice, batches)
+        reason = why_not(invoice, batches) or why_not_yet(invoice, before_live=before_live)
         if reason:
             left.append(LeftOut(invoice_id=invoice.pk, number=invoice.number, reason=reason))
     return left
@@ -184,6 +200,32 @@ def why_not(invoice: Invoice, batches: Mapping[int, int]) -> str:
     return why_not_through(interface)
 
 
+def why_not_yet(invoice: Invoice, *, before_live: bool = False) -> str:
+    """Why an invoice that could go is not offered: its interface is not live, or not for its date.
+
+    What was offered once stays offered: a retry does not ask this.
+    """
+    interface = invoice.invoice_setting.interface
+    if interface is None:
+        return ""
+    if interface.offered_from and invoice.issued < interface.offered_from:
+        return (
+            f"It is dated {dated(invoice.issued)}, before the go-live date"
+            f" {dated(interface.offered_from)} of {interface}."
+        )
+    if not interface.is_live and not before_live:
+        return (
+            f"{interface} is still being set up. Finish that under"
+            " Accounting >> Interface Settings."
+        )
+    return ""
+
+
+def dated(day: date) -> str:
+    """The day as the pages write it."""
+    return date_format(day, "j M Y")
+
+
 def why_not_through(interface: AccountingInterface) -> str:
     """Why nothing can be asked or sent there until somebody connects it, or nothing."""
     if interface.state == AccountingInterface.State.DISCONNECTED:
@@ -201,6 +243,8 @@ def why_not_by_itself(invoice: Invoice, batches: Mapping[int, int]) -> str:
         return "A zero-value invoice (write-off) is not sent to the accounts."
     if invoice.parked_at:
         return "Parked. Un-park it first."
+    if invoice.in_accounts_at:
+        return "Marked as already in the accounts. Offer it again first."
     return ""
 
 

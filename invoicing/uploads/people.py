@@ -1,6 +1,6 @@
 """What a person decides about uploads: retry, cancel, park, or say that it is there already."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from interfaces import clock, lanes
 from interfaces.codes import CodeBook
+from interfaces.models import AccountingInterface
 from invoicing import documents
 from invoicing.models import Invoice, Upload, UploadEvent
 from invoicing.uploads import outcomes, states
@@ -375,28 +376,11 @@ def park(*, invoice_ids: Sequence[int], reason: str, actor: User | None) -> int:
 
     Those already on their way or sent are left; a failed upload of one becomes parked too.
     """
-    invoices = _locked_invoices(invoice_ids)
-    on_the_way = set(
-        Upload.objects.filter(
-            invoice__in=invoices, kind__in=DOCUMENTS, state__in=(*MOVING, State.SENT)
-        ).values_list("invoice_id", flat=True)
-    )
-    parking = [
-        one
-        for one in invoices
-        if one.status == Invoice.Status.COMMITTED
-        and one.parked_at is None
-        and one.pk not in on_the_way
-    ]
-    Invoice.objects.filter(pk__in=[one.pk for one in parking]).update(
+    parking = _not_gone(Invoice.objects.filter(pk__in=invoice_ids, parked_at__isnull=True))
+    Invoice.objects.filter(pk__in=parking).update(
         parked_at=clock.now(), parked_by=actor, parked_reason=reason.strip()[:200]
     )
-    failed = list(
-        Upload.objects.filter(invoice__in=parking, kind__in=DOCUMENTS, state__in=FAILED)
-        .select_for_update(no_key=True)
-        .order_by("id")
-    )
-    states.move(failed, State.PARKED, actor=actor, same={"due": None})
+    _set_aside(parking, actor=actor)
     return len(parking)
 
 
@@ -408,6 +392,70 @@ def unpark(*, invoice_ids: Sequence[int], actor: User | None) -> int:
         parked_at=None, parked_by=None, parked_reason=""
     )
     return len(parked)
+
+
+@transaction.atomic
+def mark_in_accounts(*, invoice_ids: Sequence[int], reason: str, actor: User | None) -> int:
+    """Say that committed invoices are in the accounts already, so that they are not sent; how many.
+
+    Those on their way or sent are left; a failed upload of one is set aside.
+    """
+    return _mark(Invoice.objects.filter(pk__in=invoice_ids), reason=reason, actor=actor)
+
+
+@transaction.atomic
+def mark_older(*, interface: AccountingInterface, reason: str, actor: User | None) -> int:
+    """The same of all that is dated before the interface's go-live date; how many."""
+    older = Invoice.objects.filter(
+        invoice_setting__interface=interface, issued__lt=interface.offered_from, parked_at=None
+    ).exclude(total=0)
+    return _mark(older, reason=reason, actor=actor)
+
+
+@transaction.atomic
+def unmark_in_accounts(*, invoice_ids: Sequence[int], actor: User | None) -> int:
+    """Offer again what was said to be in the accounts; how many."""
+    marked = [one for one in _locked_invoices(invoice_ids) if one.in_accounts_at]
+    Invoice.objects.filter(pk__in=[one.pk for one in marked]).update(
+        in_accounts_at=None, in_accounts_by=None, in_accounts_reason=""
+    )
+    return len(marked)
+
+
+def _mark(invoices: QuerySet[Invoice], *, reason: str, actor: User | None) -> int:
+    marking = _not_gone(invoices.filter(in_accounts_at__isnull=True))
+    for some in batched(marking):
+        Invoice.objects.filter(pk__in=some).update(
+            in_accounts_at=clock.now(), in_accounts_by=actor, in_accounts_reason=reason[:200]
+        )
+        _set_aside(some, actor=actor)
+    return len(marking)
+
+
+def _not_gone(invoices: QuerySet[Invoice]) -> list[int]:
+    """Of these the committed ones that are neither on their way nor sent, held until the end."""
+    committed = invoices.filter(status=Invoice.Status.COMMITTED)
+    hold(committed)
+    gone = Upload.objects.filter(
+        invoice=OuterRef("pk"), kind__in=DOCUMENTS, state__in=(*MOVING, State.SENT)
+    )
+    return list(committed.filter(~Exists(gone)).order_by("pk").values_list("pk", flat=True))
+
+
+def _set_aside(invoice_ids: Sequence[int], *, actor: User | None) -> None:
+    """Whatever failed of these invoices needs nobody any more."""
+    failed = list(
+        Upload.objects.filter(invoice__in=invoice_ids, kind__in=DOCUMENTS, state__in=FAILED)
+        .select_for_update(no_key=True)
+        .order_by("id")
+    )
+    states.move(failed, State.PARKED, actor=actor, same={"due": None})
+
+
+def batched(rows: Sequence[int], size: int = 1000) -> Iterator[Sequence[int]]:
+    """The rows in portions, as many as a statement takes."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def _locked_invoices(invoice_ids: Sequence[int]) -> list[Invoice]:

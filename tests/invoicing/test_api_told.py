@@ -96,6 +96,7 @@ def test_an_invoice_is_told_as_it_is_stored(abtrac: Abtrac) -> None:
         "tax": "150.00",
         "total": "1150.00",
         "parked": False,
+        "in_accounts": False,
         "paid": "0.00",
         "package_status": "",
         "pdf": None,
