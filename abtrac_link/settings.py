@@ -194,6 +194,10 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "invoicing.tasks.sweep", "schedule": timedelta(seconds=5)},
     "refresh-codes": {"task": "interfaces.tasks.refresh_all_codes", "schedule": timedelta(hours=1)},
     "read-contacts": {"task": "invoicing.tasks.read_all_contacts", "schedule": timedelta(hours=1)},
+    "warn-of-lapsing": {
+        "task": "interfaces.tasks.warn_of_lapsing",
+        "schedule": timedelta(hours=6),
+    },
     "read-payments": {
         "task": "invoicing.tasks.read_all_payments",
         "schedule": timedelta(minutes=30),

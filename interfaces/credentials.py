@@ -54,23 +54,26 @@ def store_tokens(
     """
     tokens = token if isinstance(token, Tokens) else Tokens.of(token)
     sealed, now = _seal_tokens(tokens), clock.now()
+    package = AccountingInterface.objects.get(pk=interface_id).package
+    values = {
+        "sealed": sealed,
+        "expires_at": tokens.expires_at,
+        "connected_by": connected_by,
+        "connected_at": now,
+        "scopes": tokens.scopes,
+        **_lasting(package, now),
+    }
     replaced = Credential.objects.filter(interface_id=interface_id).update(
-        sealed=sealed,
-        expires_at=tokens.expires_at,
-        version=F("version") + 1,
-        renewing_by="",
-        renewing_until=None,
-        connected_by=connected_by,
-        connected_at=now,
+        version=F("version") + 1, renewing_by="", renewing_until=None, **values
     )
     if not replaced:
-        Credential.objects.create(
-            interface_id=interface_id,
-            sealed=sealed,
-            expires_at=tokens.expires_at,
-            connected_by=connected_by,
-            connected_at=now,
-        )
+        Credential.objects.create(interface_id=interface_id, **values)
+
+
+def _lasting(package: Package, now: datetime) -> dict[str, Any]:
+    """Until when a sign-in that was used now lasts without further use; no warning given yet."""
+    life = package.oauth.lapses_after if package.oauth else None
+    return {"lapses_at": now + life if life else None, "warned_days": None}
 
 
 def erase(interface_id: int) -> None:
@@ -80,7 +83,12 @@ def erase(interface_id: int) -> None:
     takes a later consent for its own.
     """
     Credential.objects.filter(interface_id=interface_id).update(
-        sealed="", version=F("version") + 1, renewing_by="", renewing_until=None
+        sealed="",
+        version=F("version") + 1,
+        renewing_by="",
+        renewing_until=None,
+        lapses_at=None,
+        warned_days=None,
     )
 
 
@@ -203,7 +211,7 @@ class StoredTokens:
             if newer.version == stale.version:
                 raise self._lost(stale, str(error)) from None
             return newer.access_token
-        if self._keep(stale, tokens):
+        if self._keep(stale, tokens, package):
             self._seen = stale.version + 1
             return tokens.access_token
         log.warning("renewal came too late interface=%s", self._interface_id)
@@ -245,7 +253,7 @@ class StoredTokens:
                 renewing_by="", renewing_until=None
             )
 
-    def _keep(self, stale: _Held, tokens: Tokens) -> bool:
+    def _keep(self, stale: _Held, tokens: Tokens, package: Package) -> bool:
         """Commit the new tokens, unless the lease or the consent has passed to somebody else."""
         with acting_for(self._practice_id):
             kept = Credential.objects.filter(
@@ -256,6 +264,7 @@ class StoredTokens:
                 version=F("version") + 1,
                 renewing_by="",
                 renewing_until=None,
+                **_lasting(package, clock.now()),
             )
         return kept == 1
 

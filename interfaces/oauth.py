@@ -49,6 +49,8 @@ class Tokens:
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_at: datetime
+    # What was agreed to, spaces between; empty where the answer did not say.
+    scopes: str = ""
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Self:
@@ -58,7 +60,14 @@ class Tokens:
             access_token=str(answer["access_token"]),
             refresh_token=str(answer.get("refresh_token") or ""),
             expires_at=datetime.fromtimestamp(float(expires), tz=UTC),
+            scopes=_scopes_in(answer),
         )
+
+
+def _scopes_in(answer: Mapping[str, Any]) -> str:
+    given = answer.get("scope")
+    words = given if isinstance(given, list) else str(given or "").split()
+    return " ".join(str(one) for one in words)[:1000]
 
 
 def oauth_of(package: Package) -> OAuth2:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from interfaces import codes, selectors
+from interfaces import codes, lapsing, selectors
 
 
 @shared_task
@@ -16,3 +16,9 @@ def refresh_all_codes() -> None:
     """Ask for the codes of every interface whose codes are older than a day."""
     for practice_id, interface_id in selectors.with_stale_codes():
         refresh_codes.delay(practice_id, interface_id)
+
+
+@shared_task
+def warn_of_lapsing() -> None:
+    """Warn of sign-ins that end by themselves within two weeks."""
+    lapsing.warn_all()
