@@ -6,41 +6,47 @@ from django import forms
 
 from connectors import registry
 from connectors.base.documents import CompanyFile
-from connectors.base.protocol import Setting, SetUpBy
+from connectors.base.protocol import Setting
 from interfaces import preferences
 from interfaces.models import AccountingInterface
+from interfaces.tiles import free_name
 
 NAME_TAKEN = "Another interface has this name. Choose a different one."
 
 
 class AddForm(forms.Form):
-    """Which package, and what to call the interface."""
+    """Which package, and what to call the interface: by the package's name, if nothing is said."""
 
-    package_key = forms.ChoiceField(label="Accounting package", widget=forms.RadioSelect)
+    package_key = forms.ChoiceField(
+        error_messages={
+            "required": "Choose a package first.",
+            "invalid_choice": "There is no such package here.",
+        }
+    )
     name = forms.CharField(
         label="Display name",
         max_length=100,
+        required=False,
         help_text="How you will know it, for example “Xero Auckland”.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         packages: Any = self.fields["package_key"]
-        packages.choices = [(one.key, _described(one)) for one in registry.packages().values()]
-        if len(packages.choices) == 1:
-            packages.initial = packages.choices[0][0]
+        packages.choices = [(one.key, one.label) for one in registry.packages().values()]
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
-        if AccountingInterface.objects.filter(name=name).exists():
+        if name and AccountingInterface.objects.filter(name=name).exists():
             raise forms.ValidationError(NAME_TAKEN)
         return name
 
-
-def _described(package: Any) -> str:
-    if package.set_up_by is SetUpBy.SUPPORT:
-        return f"{package.label} (set up together with our support team)"
-    return str(package.label)
+    def clean(self) -> None:
+        """Give it a name of its own where none was given."""
+        super().clean()
+        key = self.cleaned_data.get("package_key")
+        if key and not self.cleaned_data.get("name") and "name" not in self.errors:
+            self.cleaned_data["name"] = free_name(registry.package(key))
 
 
 class ChooseForm(forms.Form):

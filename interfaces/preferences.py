@@ -31,8 +31,14 @@ def save_preferences(interface: AccountingInterface, values: Mapping[str, Any]) 
 
 
 def settings_for(interface: AccountingInterface) -> dict[str, Any]:
-    """What the connector is given: every preference, secrets opened. Raises Unreadable."""
+    """What the connector is given: every preference, secrets opened. Raises Unreadable.
+
+    Until the interface is live its documents arrive as drafts, whatever is chosen for later.
+    """
     values = interface.package.default_settings() | dict(interface.preferences)
+    if interface.package.draft and not interface.is_live:
+        key, draft = interface.package.draft
+        values[key] = draft
     for setting in secrets_of(interface.package):
         value = values.get(setting.key)
         if isinstance(value, dict):

@@ -14,6 +14,7 @@ from interfaces.models import (
     AccountMapping,
     CodeRule,
     Lane,
+    SetUpRequest,
     TaxCode,
     TaxMapping,
 )
@@ -97,6 +98,12 @@ def sharing_company_file(
         package_key=interface.package_key, company_file_id=company_file_id
     ).exclude(pk=interface.pk)
     return list(others.exclude(state__in=[State.DISCONNECTED, State.NOT_CONNECTED]))
+
+
+def is_assisted(interface: AccountingInterface) -> bool:
+    """Whether Abtrac's support sets it up, so that its going live is confirmed at the hand-over."""
+    asked = SetUpRequest.objects.filter(interface=interface)
+    return asked.exclude(state=SetUpRequest.State.WITHDRAWN).exists()
 
 
 def missing_defaults(interface: AccountingInterface) -> list[str]:

@@ -2,7 +2,7 @@
 
 import logging
 
-from interfaces import clock, lanes
+from interfaces import charges, clock, lanes
 from interfaces.models import AccountingInterface
 from offices.tenancy import acting_for
 
@@ -32,4 +32,8 @@ def regain(*, practice_id: int, interface_id: int) -> None:
         AccountingInterface.objects.filter(pk=interface_id).update(
             state=State.CONNECTED, state_reason="", state_changed_at=clock.now()
         )
+        interface = AccountingInterface.objects.select_related("practice").get(pk=interface_id)
+        if interface.is_live:
+            # It may have been paused or disconnected; one that only lost its consent goes on.
+            charges.begin(interface)
     log.info("connected practice=%s interface=%s", practice_id, interface_id)

@@ -7,16 +7,19 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from connectors import registry
-from interfaces import charges, selectors
+from connectors.base.protocol import SetUpBy
+from interfaces import charges, lapsing, pausing, selectors, tiles
 from interfaces import codes as code_lists
 from interfaces.connections import why_not
 from interfaces.copying import candidates
 from interfaces.forms import NAME_TAKEN, AddForm, PreferencesForm
 from interfaces.forms_assistance import CopyForm
 from interfaces.models import AccountingInterface
+from interfaces.pausing import Actor, CannotPause
 from interfaces.registration import create_interface
+from interfaces.views_consent import begin_consent
 from offices.access import PracticeRequest, practice_view
-from offices.audit import record_request
+from offices.audit import address_of, record_request
 from offices.models import Role
 from offices.tenancy import acting_for
 
@@ -24,16 +27,26 @@ from offices.tenancy import acting_for
 @require_safe
 @practice_view()
 def interfaces(request: PracticeRequest) -> HttpResponse:
-    """Every accounting interface of the practice."""
-    return render(request, "interfaces/list.html", {"interfaces": selectors.all_of_practice()})
+    """Every accounting interface of the practice; before there is one, the packages."""
+    found = list(selectors.all_of_practice())
+    admin = request.role.includes(Role.ADMIN)
+    context = {
+        "interfaces": found,
+        "tiles": tiles.tiles_for(request.practice) if admin and not found else [],
+        "form": AddForm(),
+    }
+    return render(request, "interfaces/list.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @practice_view(Role.ADMIN)
 def add(request: PracticeRequest) -> HttpResponse:
-    """A new interface: which package, and what to call it."""
-    form = AddForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    """A new interface: the packages as tiles; the one chosen is connected at once."""
+    form = AddForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        package = registry.package(form.cleaned_data["package_key"])
+        if package.set_up_by is SetUpBy.SUPPORT:
+            return redirect("interfaces:ask", request.practice.slug, package.key)
         try:
             with transaction.atomic():
                 interface = create_interface(**form.cleaned_data)
@@ -41,12 +54,23 @@ def add(request: PracticeRequest) -> HttpResponse:
             form.add_error("name", NAME_TAKEN)
         else:
             record_request(
-                request, "interface.added", interface.name, package=interface.package_key
+                request,
+                "interface.added",
+                interface.name,
+                interface=interface.pk,
+                package=interface.package_key,
             )
-            messages.success(request, f"{interface.name} is added. Connect it next.")
-            return _to("detail", request, interface)
-    context = {"form": form, "packages": registry.packages().values()}
+            return _onward(request, interface)
+    context = {"form": form, "tiles": tiles.tiles_for(request.practice)}
     return render(request, "interfaces/add.html", context)
+
+
+def _onward(request: PracticeRequest, interface: AccountingInterface) -> HttpResponse:
+    """To the package's sign-in where there is one, and from there to the next step."""
+    if interface.package.oauth is None:
+        messages.success(request, f"{interface.name} is added.")
+        return redirect("invoicing:set_up", request.practice.slug, interface.pk)
+    return begin_consent(request, interface)
 
 
 @require_safe
@@ -58,10 +82,20 @@ def detail(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
         **selectors.standing_of(interface),
         "interface": interface,
         "why_not": "" if interface.is_connected else why_not(interface),
+        "ending": charges.change_if_ended(interface) if interface.is_live else None,
+        "beginning": _beginning(request, interface),
+        "lapses_soon": lapsing.days_left(interface),
         "preferences": selectors.preferences_in_words(interface),
-        "if_ended": charges.change_if_ended(interface),
     }
     return render(request, "interfaces/detail.html", context)
+
+
+def _beginning(request: PracticeRequest, interface: AccountingInterface) -> charges.Change | None:
+    """What a paused interface would cost again."""
+    paused = interface.state == AccountingInterface.State.PAUSED
+    if not paused or not interface.is_live or interface.is_rehearsal:
+        return None
+    return charges.change_if_added(request.practice, interface.package_key)
 
 
 @require_POST
@@ -100,6 +134,38 @@ def preferences(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
     copy_form = CopyForm(interface=interface) if others else None
     context = {"interface": interface, "form": form, "copy_form": copy_form}
     return render(request, "interfaces/preferences.html", context)
+
+
+@require_POST
+@practice_view(Role.ADMIN)
+def pause(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
+    """Send nothing more until it is resumed."""
+    interface = get_object_or_404(AccountingInterface, pk=interface_id)
+    try:
+        pausing.pause(interface, actor=_actor(request))
+    except CannotPause as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{interface} is paused. What is uploaded waits.")
+    return _to("detail", request, interface)
+
+
+@require_POST
+@practice_view(Role.ADMIN)
+def resume(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
+    """Go on with what waits."""
+    interface = get_object_or_404(AccountingInterface, pk=interface_id)
+    try:
+        pausing.resume(interface, actor=_actor(request))
+    except CannotPause as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{interface} goes on, with what waits first.")
+    return _to("detail", request, interface)
+
+
+def _actor(request: PracticeRequest) -> Actor:
+    return Actor(user=request.user, as_support=request.as_support, address=address_of(request))
 
 
 def _to(name: str, request: PracticeRequest, interface: AccountingInterface) -> HttpResponse:

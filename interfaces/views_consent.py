@@ -34,6 +34,14 @@ log = logging.getLogger("interfaces.consent")
 def connect(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
     """Off to the package's sign-in page."""
     interface = get_object_or_404(AccountingInterface, pk=interface_id)
+    return begin_consent(request, interface)
+
+
+def begin_consent(request: PracticeRequest, interface: AccountingInterface) -> HttpResponse:
+    """The way to the package's sign-in page; back on the interface's own page where there is none.
+
+    Afterwards the person goes on where the form says, else with the set-up.
+    """
     try:
         address = consent.start(
             interface=interface,
@@ -44,7 +52,7 @@ def connect(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
     except NotSetUp as error:
         messages.error(request, str(error))
         return _to("detail", request.practice, interface)
-    record_request(request, "interface.consent_begun", interface.name)
+    record_request(request, "interface.consent_begun", interface.name, interface=interface.pk)
     return HttpResponseRedirect(address)
 
 
@@ -152,7 +160,7 @@ def _arrived(request: HttpRequest, access: Access, arrival: Arrival) -> HttpResp
     _read_codes(request, interface)
     if arrival.next_url:
         return HttpResponseRedirect(arrival.next_url)
-    return _to("detail", practice, interface)
+    return _onward(practice, interface)
 
 
 def _chosen(
@@ -166,11 +174,22 @@ def _chosen(
         interface.refresh_from_db()
         record_request(request, "interface.connected", interface.name, **_named(interface))
     _read_codes(request, interface)
-    return _to("detail", request.practice, interface)
+    return _onward(request.practice, interface)
+
+
+def _onward(practice: Practice, interface: AccountingInterface) -> HttpResponse:
+    """To the interface's own page, or on with its set-up."""
+    if interface.is_live:
+        return _to("detail", practice, interface)
+    return redirect("invoicing:set_up", practice.slug, interface.pk)
 
 
 def _named(interface: AccountingInterface) -> dict[str, Any]:
-    return {"package": interface.package_key, "company_file": interface.company_file_name}
+    return {
+        "interface": interface.pk,
+        "package": interface.package_key,
+        "company_file": interface.company_file_name,
+    }
 
 
 def _read_codes(request: HttpRequest, interface: AccountingInterface) -> None:

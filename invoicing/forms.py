@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from connectors.base.protocol import Package
 from interfaces.forms import PreferencesForm
@@ -64,6 +65,50 @@ class MatchRuleForm(PreferencesForm):
         """Keep them, and leave all others as they are. Needs a scope."""
         keys = [key for key in self.KEYS if f"set_{key}" in self.cleaned_data]
         save_preferences(self._interface, {key: self.cleaned_data[f"set_{key}"] for key in keys})
+
+
+class InAccountsForm(forms.Form):
+    """Why invoices are said to be in the accounts already."""
+
+    reason = forms.CharField(
+        max_length=200,
+        help_text="Kept with the invoice, for example “Typed in by hand in October”.",
+    )
+
+
+class OfferedFromForm(forms.Form):
+    """From which invoice date on an interface's invoices are offered, and what of the older ones.
+
+    Required until the interface is live; one that was live before there was such a date may do
+    without.
+    """
+
+    offered_from = forms.DateField(
+        label="Go-live date: offer invoices dated from",
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text="Older invoices never appear in the list, so that none is sent by accident.",
+        error_messages={"required": "Say from which invoice date on invoices are to be offered."},
+    )
+    mark_older = forms.BooleanField(
+        required=False,
+        label="Mark the older committed invoices as already in accounts",
+        help_text="They are then listed under Already in accounts, and stay unsent even when the"
+        " date is moved back. It can be taken back there.",
+    )
+
+    def __init__(self, *args: Any, interface: AccountingInterface, **kwargs: Any) -> None:
+        first = interface.offered_from
+        if first is None and not interface.is_live:
+            first = timezone.localdate().replace(day=1)
+        super().__init__(*args, **kwargs)
+        self.fields["offered_from"].initial = first
+        self.fields["offered_from"].required = not interface.is_live or bool(first)
+
+    def clean(self) -> None:
+        """Nothing is older than no date."""
+        super().clean()
+        if self.cleaned_data.get("mark_older") and not self.cleaned_data.get("offered_from"):
+            self.cleaned_data["mark_older"] = False
 
 
 class LinkExistingForm(forms.Form):

@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from interfaces.models import AccountingInterface
 from invoicing.uploads import LeftOut
 from invoicing.words import by_reason
 from offices.access import PracticeRequest
@@ -53,6 +54,14 @@ def own_address(request: PracticeRequest) -> str:
     own = url_has_allowed_host_and_scheme(there, allowed_hosts={request.get_host()})
     within = own and urlsplit(there).path.startswith(f"/{request.practice.slug}/accounting/")
     return there if within else ""
+
+
+def onward(request: PracticeRequest, interface: AccountingInterface, step: str) -> str:
+    """Where a step of the set-up leads: where the form says, else to the next step, if any."""
+    there = own_address(request)
+    if there or interface.is_live:
+        return there
+    return f"{reverse('invoicing:set_up', args=[request.practice.slug, interface.pk])}?after={step}"
 
 
 def back(request: PracticeRequest, name: str, **kwargs: Any) -> HttpResponse:

@@ -8,8 +8,11 @@ from invoicing.views_batches import urlpatterns_batches
 from invoicing.views_client import urlpatterns_client
 from invoicing.views_clients import urlpatterns_clients
 from invoicing.views_hand_over import urlpatterns_hand_over
+from invoicing.views_in_accounts import urlpatterns_in_accounts
+from invoicing.views_interface import urlpatterns_interface
 from invoicing.views_invoices import urlpatterns_invoices
 from invoicing.views_links import urlpatterns_links
+from invoicing.views_set_up import urlpatterns_set_up
 from invoicing.views_support import urlpatterns_support
 
 app_name = "invoicing"
@@ -21,7 +24,10 @@ urlpatterns: list[URLPattern] = [
     *urlpatterns_client,
     *urlpatterns_clients,
     *urlpatterns_hand_over,
+    *urlpatterns_in_accounts,
+    *urlpatterns_interface,
     *urlpatterns_invoices,
     *urlpatterns_links,
+    *urlpatterns_set_up,
     *urlpatterns_support,
 ]

@@ -17,7 +17,7 @@ from invoicing import client_links, client_matching, contact_list
 from invoicing.client_matching import Match, Standing
 from invoicing.forms import MatchRuleForm
 from invoicing.models import Client, ContactLink
-from invoicing.posted import back, may_upload, own_address, to
+from invoicing.posted import back, may_upload, onward, own_address, to
 from invoicing.tables import PER_PAGE
 from invoicing.words import counted
 from offices.access import PracticeRequest, practice_view
@@ -180,7 +180,7 @@ def _page(request: PracticeRequest, interface: AccountingInterface) -> HttpRespo
         + [(one.value, label, counts[one]) for one, label in LABELS.items()],
         "exact": counts[Standing.EXACT],
         "exact_mark": _fingerprint(found),
-        "next": own_address(request),
+        "next": onward(request, interface, "clients"),
     }
     return render(request, "invoicing/clients.html", context)
 

@@ -19,7 +19,7 @@ from interfaces.forms_codes import NeedsForm, RuleForm
 from interfaces.models import AccountingInterface, CodeRule, PackageCode
 from interfaces.urls import ONE
 from invoicing.codes_in_use import codes_in_use, subjects
-from invoicing.posted import ids, own_address
+from invoicing.posted import ids, onward, own_address
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -247,7 +247,7 @@ def _page(
         "taxes": listed.taxes,
         "rule_count": len(listed.rules),
         "missing": selectors.missing_defaults(interface),
-        "next": own_address(request),
+        "next": onward(request, interface, "codes"),
     }
     for name, row_ids in (ticked or {}).items():
         for one in context[name]:

@@ -1,15 +1,19 @@
-"""The page that links invoice settings to an accounting interface."""
+"""The page that links invoice settings to an interface, and says from which date on."""
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
 from interfaces.models import AccountingInterface
-from invoicing.links import AlreadyLinked, link_settings
+from invoicing import uploads
+from invoicing.forms import OfferedFromForm
+from invoicing.links import AlreadyLinked, Changed, link_settings
 from invoicing.models import InvoiceSetting
 from invoicing.posted import ids
+from invoicing.selectors import older_than_go_live
+from invoicing.words import counted
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -18,38 +22,88 @@ from offices.models import Role
 @require_http_methods(["GET", "HEAD", "POST"])
 @practice_view(Role.ADMIN)
 def link(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
-    """Tick the invoice settings whose invoices go through this interface."""
+    """Tick the invoice settings whose invoices go through this interface, and set the date."""
     interface = get_object_or_404(AccountingInterface, pk=interface_id)
-    ticked, moved = _ids(request, "setting"), _ids(request, "move")
-    if request.method == "POST":
+    ticked, moved = set(ids(request, "setting")), set(ids(request, "move"))
+    form = OfferedFromForm(request.POST or None, interface=interface)
+    if request.method == "POST" and form.is_valid():
+        before = _linked_names(interface)
         try:
             changed = link_settings(interface=interface, setting_ids=ticked, move=moved)
         except AlreadyLinked as error:
             messages.error(request, str(error))
         else:
-            record_request(
-                request,
-                "interface.invoice_settings",
-                interface.name,
-                linked=changed.linked,
-                unlinked=changed.unlinked,
-            )
-            messages.success(request, "Invoice settings are saved.")
-            return redirect(
-                "interfaces:detail", practice_slug=request.practice.slug, interface_id=interface.pk
-            )
-    settings = InvoiceSetting.objects.select_related("interface").order_by("name")
-    chosen = ticked if request.method == "POST" else _linked(interface)
-    context = {"interface": interface, "settings": settings, "chosen": chosen, "moved": moved}
+            _save(request, interface, form, changed, before=before)
+            if interface.is_live:
+                return redirect(
+                    "interfaces:detail",
+                    practice_slug=request.practice.slug,
+                    interface_id=interface.pk,
+                )
+            onward = reverse("invoicing:set_up", args=[request.practice.slug, interface.pk])
+            return redirect(f"{onward}?after=settings")
+    settings = list(InvoiceSetting.objects.select_related("interface").order_by("name"))
+    chosen = ticked if request.method == "POST" else _at_first(interface, settings)
+    context = {
+        "interface": interface,
+        "settings": settings,
+        "chosen": chosen,
+        "moved": moved,
+        "form": form,
+        "older": older_than_go_live(interface) if interface.offered_from else 0,
+    }
     return render(request, "invoicing/link_settings.html", context)
 
 
-def _linked(interface: AccountingInterface) -> set[int]:
-    return set(InvoiceSetting.objects.filter(interface=interface).values_list("pk", flat=True))
+def _save(
+    request: PracticeRequest,
+    interface: AccountingInterface,
+    form: OfferedFromForm,
+    changed: Changed,
+    *,
+    before: list[str],
+) -> None:
+    """Keep the date, mark what is older where that is asked for, and tell and record it all."""
+    date_before = interface.offered_from
+    interface.offered_from = form.cleaned_data["offered_from"]
+    interface.save(update_fields=["offered_from"])
+    marked = 0
+    if form.cleaned_data["mark_older"]:
+        marked = uploads.mark_older(
+            interface=interface,
+            reason=f"Dated before the go-live date of {interface}",
+            actor=request.user,
+        )
+    record_request(
+        request,
+        "interface.invoice_settings",
+        interface.name,
+        interface=interface.pk,
+        linked=changed.linked,
+        unlinked=changed.unlinked,
+        before={"settings": before, "offered_from": str(date_before or "")},
+        after={
+            "settings": _linked_names(interface),
+            "offered_from": str(interface.offered_from or ""),
+        },
+        marked_in_accounts=marked,
+    )
+    text = "Invoice settings are saved."
+    if marked:
+        text += f" {counted(marked, 'older invoice')} marked as already in the accounts."
+    messages.success(request, text)
 
 
-def _ids(request: PracticeRequest, name: str) -> set[int]:
-    return set(ids(request, name))
+def _linked_names(interface: AccountingInterface) -> list[str]:
+    linked = InvoiceSetting.objects.filter(interface=interface).order_by("name")
+    return list(linked.values_list("name", flat=True))
+
+
+def _at_first(interface: AccountingInterface, settings: list[InvoiceSetting]) -> set[int]:
+    """Those linked; before anything was ever linked, the only one there is."""
+    linked = {one.pk for one in settings if one.interface_id == interface.pk}
+    alone = len(settings) == 1 and settings[0].interface_id is None and not interface.is_live
+    return linked or ({settings[0].pk} if alone else set())
 
 
 urlpatterns_links = [

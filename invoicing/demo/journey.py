@@ -94,32 +94,33 @@ def _checked(answer: requests.Response) -> None:
         raise WentWrong(f"{call} answered {answer.status_code}: {answer.text[:500]}")
 
 
-def connect(*, stage: Stage, cast: Cast) -> None:
-    """An admin adds Xero, signs in there, chooses the organisation, the codes and the settings."""
+def connect(*, stage: Stage, cast: Cast, story: Story) -> None:
+    """An admin connects Xero step by step, from the tile to going live."""
     admin = cast.log_ins[0]
     person = _logged_in(stage, admin)
     base = f"/{cast.practice.slug}/accounting/interfaces/"
     try:
-        person.open(f"{base}add/")
-        person.submit("/add/", package_key="xero", name="Xero")
-        one = person.page.url.removeprefix(stage.url)
-        person.open(f"{one}preferences/")
-        person.submit("/preferences/", set_delivery_status="AUTHORISED")
-        person.open(one)
-        person.submit("/connect/")
+        person.open(base)
+        person.submit("/add/", package_key="xero")
         # Now at the rehearsal Xero, which asks what this app may reach.
         _allow(person)
-        if person.page.url.endswith("/choose/"):
-            chosen = stage.standin.organisation(ORGANISATION).tenant_id
-            person.submit("/choose/", company_file=chosen)
-        person.open(f"{one}codes/")
+        organisation = stage.standin.organisation(ORGANISATION).tenant_id
+        person.submit("/choose/", company_file=organisation)
+        one = person.page.url.removeprefix(stage.url).removesuffix("codes/")
         chosen = {
             name: person.option("/codes/save/", name, text) for name, text in DEFAULTS.items()
         }
         person.submit("/codes/save/", **chosen)
-        person.open(f"{one}invoice-settings/")
+        person.open(f"{one}preferences/")
+        person.submit("/preferences/", set_delivery_status="AUTHORISED")
+        person.open(f"{one}set-up/?after=clients")
         form = person.form("/invoice-settings/")
-        person.submit("/invoice-settings/", setting=list(form.options["setting"]))
+        first = min(row["issued"] for row in story.invoices)
+        person.submit(
+            "/invoice-settings/", setting=list(form.options["setting"]), offered_from=first
+        )
+        person.open(f"{one}go-live/")
+        person.submit("/go-live/", sure="on")
     except Lost as error:
         raise WentWrong(f"Connecting Xero: {error}") from None
     finally:

@@ -6,10 +6,11 @@ from django import template
 
 from interfaces import lanes
 from interfaces.models import AccountingInterface
-from invoicing import selectors
+from invoicing import selectors, set_up
 from invoicing.links import UploadFacts, facts_of
 from invoicing.models import Notice
 from invoicing.selectors import Trouble
+from offices.models import Role
 
 register = template.Library()
 
@@ -24,6 +25,18 @@ def upload_facts(interfaces: Iterable[AccountingInterface]) -> list[UploadFacts]
 def upload_facts_of(interface: AccountingInterface) -> UploadFacts:
     """The facts of one."""
     return facts_of([interface])[0]
+
+
+@register.simple_tag
+def steps_of(interface: AccountingInterface) -> set_up.SetUp:
+    """The steps of its set-up."""
+    return set_up.of(interface)
+
+
+@register.simple_tag
+def interface_tabs(interface: AccountingInterface, role: Role) -> list[tuple[str, str, str]]:
+    """Key, label and page of each of its tabs."""
+    return set_up.tabs_of(interface, role)
 
 
 @register.simple_tag

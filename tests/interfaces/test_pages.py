@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from connectors import registry
 from connectors.base.errors import RetryLater
 from interfaces.forms import AddForm, PreferencesForm
 from interfaces.models import AccountCode, AccountingInterface, Credential, TaxCode
@@ -185,10 +186,12 @@ def test_an_interface_that_is_none_is_not_there(
 # --- The list -----
 
 
-def test_the_list_says_what_to_do_when_there_is_none(
+def test_the_list_shows_the_packages_where_there_is_no_interface_yet(
     practice: Practice, server: LedgerServer, browser_of: Callable[[Role], Client]
 ) -> None:
-    assert "Add one, connect it" in text(browser_of(Role.ADMIN).get(at("list", practice)))
+    page = text(browser_of(Role.ADMIN).get(at("list", practice)))
+    assert "Choose the package your firm keeps its accounts in" in page
+    assert "Connect Ledger" in page
     assert "An admin can add one" in text(browser_of(Role.VIEWER).get(at("list", practice)))
 
 
@@ -233,39 +236,54 @@ def test_pages_take_as_many_queries_for_many_rows_as_for_few(
             )
     for name, (few, many) in counts.items():
         assert few == many, name
-        assert many <= 14, name
+        assert many <= (18 if name == "detail" else 14), name
 
 
 # --- Adding -----
 
 
-def test_an_interface_is_added_and_the_next_step_named(
+def test_a_tile_says_what_the_package_declares_of_itself(
     practice: Practice, server: LedgerServer, browser: Client
 ) -> None:
     page = text(browser.get(at("add", practice)))
-    assert 'value="ledger"' in page
-    assert "checked" in page  # the only package there is
-    sent = {"package_key": "ledger", "name": " Ledger Napier ", "state": "connected"}
-    page = text(browser.post(at("add", practice), sent, follow=True))
-    assert "Ledger Napier is added. Connect it next." in page
+    for words in ("Ledger", "You can do this yourself", "$15.00 a month", "Connect Ledger"):
+        assert words in page
+    for ability in ("Invoices", "Payments back"):
+        claimed = f"<li>{ability}</li>" in page
+        word = {"Invoices": "invoices", "Payments back": "payments"}[ability]
+        assert claimed == (word in registry.package("ledger").capabilities())
+
+
+@pytest.mark.parametrize("name", ["", " Ledger Napier "])
+def test_an_interface_is_added_and_led_to_the_sign_in_at_once(
+    practice: Practice, server: LedgerServer, browser: Client, name: str
+) -> None:
+    sent = {"package_key": "ledger", "name": name, "state": "connected"}
+    answer = browser.post(at("add", practice), sent)
+    assert answer["Location"].startswith(server.url)
     with acting_for(practice.pk):
         made = AccountingInterface.objects.get()
-    assert (made.name, made.package_key, made.state) == (
-        "Ledger Napier",
+    assert (made.name, made.package_key, made.state, made.is_live) == (
+        name.strip() or "Ledger",
         "ledger",
         State.NOT_CONNECTED,
+        False,
     )
-    assert actions_of(practice) == ["interface.added"]
+    assert actions_of(practice) == ["interface.added", "interface.consent_begun"]
+    browser.post(at("add", practice), {"package_key": "ledger"})
+    with acting_for(practice.pk):
+        assert AccountingInterface.objects.filter(
+            name="Ledger 2" if not name else "Ledger"
+        ).exists()
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"name": "Ledger Auckland"}, "Another interface has this name"),
-        ({"name": ""}, "This field is required"),
         ({"name": "x" * 101}, "at most 100"),
-        ({"package_key": "abacus"}, "Select a valid choice"),
-        ({"package_key": ""}, "This field is required"),
+        ({"package_key": "abacus"}, "There is no such package here."),
+        ({"package_key": ""}, "Choose a package first."),
     ],
 )
 def test_an_interface_asked_for_wrongly_is_explained(
@@ -504,9 +522,10 @@ def test_connecting_leads_there_and_back_and_reads_the_codes(
 ) -> None:
     server.files = FILES[:1]
     answer = sign_in(browser, unconnected, server)
-    assert answer["Location"] == at("detail", unconnected)
-    page = text(browser.get(answer["Location"]))
-    assert "New is connected to Harbour Ltd." in page
+    # The set-up goes on with the next step.
+    page = browser.get(answer["Location"], follow=True)
+    assert page.redirect_chain[-1][0].endswith("/invoice-settings/")
+    assert "New is connected to Harbour Ltd." in text(page)
     after = reload(unconnected)
     assert after.state == State.CONNECTED
     assert after.codes_read_at is not None
@@ -558,7 +577,7 @@ def test_codes_that_cannot_be_read_yet_do_not_undo_the_connection(
 
     monkeypatch.setattr(LedgerConnector, "read_codes", fail)
     server.files = FILES[:1]
-    page = text(browser.get(sign_in(browser, unconnected, server)["Location"]))
+    page = text(browser.get(sign_in(browser, unconnected, server)["Location"], follow=True))
     assert "New is connected to Harbour Ltd." in page
     assert "Its codes could not be read yet. Ledger is not available." in page
 

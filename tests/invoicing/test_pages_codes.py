@@ -52,7 +52,7 @@ def browser(admin: User) -> Client:
 def interface(practice: Practice) -> AccountingInterface:
     """An interface whose codes nobody has chosen yet; its accounts take what each says."""
     with acting_for(practice.pk):
-        made = make_interface(name="Xero Auckland")
+        made = make_interface(name="Xero Auckland", live_since=None)
         AccountCode.objects.filter(code="200").update(kind="Sales", default_tax_code="OUTPUT2")
         AccountCode.objects.exclude(code="200").update(kind="Revenue")
         AccountCode.objects.update(allowed_tax_codes=["OUTPUT2", "ZERORATED"])

@@ -79,7 +79,7 @@ class Command(BaseCommand):
             cast = journey.take_in_practice()
             journey.send_over_api(stage=running, cast=cast, story=story)
             self.stdout.write("An admin connects Xero, and sets codes and preferences ...")
-            journey.connect(stage=running, cast=cast)
+            journey.connect(stage=running, cast=cast, story=story)
             journey.spoil(stage=running, story=story)
             self.stdout.write("An accounts person presses Upload to accounts ...")
             number = journey.upload(stage=running, cast=cast)
