@@ -5,7 +5,6 @@ fault script: the nth request to some path can be delayed, held, dropped, cut of
 anything, before or after it took effect. Packages add their own rules in `answer`.
 """
 
-import errno
 import itertools
 import json
 import logging
@@ -13,20 +12,19 @@ import re
 import socket
 import struct
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import simplejson
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
-from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Request, Response
 
 from connectors.base import alterations
+from connectors.base.served import TICK, Served
 
 log = logging.getLogger("connectors.standin")
 
@@ -38,8 +36,9 @@ SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 # Requests kept for a look afterwards, and bytes of their bodies; a rehearsal may run for weeks.
 KEPT = 20_000
 KEPT_BYTES = 256 * 1024 * 1024
-# How often a waiting request looks whether the server is being stopped.
-TICK = 0.05
+# The app of every rehearsal; it opens nothing else.
+CLIENT_ID = "standin-client"
+CLIENT_SECRET = "standin-secret"  # noqa: S105
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ class _Rule:
         return True
 
 
-class StandIn:
+class StandIn(Served):
     """A stand-in server. Subclasses say what it answers; the lock is held while they do."""
 
     # The base URLs the package declares; here they are all this one server.
@@ -144,20 +143,20 @@ class StandIn:
     words: ClassVar[alterations.Words] = alterations.Words()
 
     def __init__(self) -> None:
-        self.client_id = "standin-client"
-        self.client_secret = "standin-secret"  # noqa: S105 - opens nothing but a rehearsal
+        super().__init__()
+        self.client_id = CLIENT_ID
+        self.client_secret = CLIENT_SECRET
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.lock = threading.RLock()
         self.crashes: list[Exception] = []
+        self.largest_body = LARGEST_BODY
+        self.kept, self.kept_bytes = KEPT, KEPT_BYTES
         self._arrived = threading.Condition()
         self._seen: deque[Seen] = deque()
         self._seen_bytes = 0
         self._numbers = itertools.count(1)
         self._script: list[_Rule] = []
         self._holds: dict[str, threading.Event] = {}
-        self._stopping = threading.Event()
-        self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
 
     # What a package adds
 
@@ -188,45 +187,12 @@ class StandIn:
         """Do what a control of the package's own asks; False where there is none of that name."""
         return False
 
-    # Running
-
-    def start(self, host: str = "127.0.0.1", port: int = 0) -> Self:
-        """Serve in a thread of its own; port 0 takes a free one. Raises OSError when it is busy."""
-        if self._server is not None:
-            raise RuntimeError("This stand-in is already running.")
-        self._stopping.clear()
-        with _listen(host, port) as listening:
-            self._server = _Server(host, port, self._serve, _QuietHandler, fd=listening.fileno())
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(TICK,), daemon=True, name=type(self).__name__
-        )
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Stop serving; requests that still wait are let go."""
-        if self._server is None or self._thread is None:
-            return
-        self._stopping.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server = self._thread = None
-
-    def __enter__(self) -> Self:
-        return self if self._server else self.start()
+    # Where it is
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        super().__exit__()
         if self.crashes:
             raise ExceptionGroup("The stand-in itself failed.", self.crashes)
-
-    @property
-    def url(self) -> str:
-        """Its base URL."""
-        if self._server is None:
-            raise RuntimeError("This stand-in is not running.")
-        host = f"[{self._server.host}]" if ":" in self._server.host else self._server.host
-        return f"http://{host}:{self._server.port}"
 
     @property
     def endpoints(self) -> Mapping[str, str]:
@@ -314,11 +280,10 @@ class StandIn:
 
     # Serving
 
-    def _serve(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def application(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """The package alone, as a WSGI application at whatever prefix: no controls."""
         request = Request(environ)
-        request.max_content_length = LARGEST_BODY
-        if request.path.startswith(CONTROL):
-            return self._control(request)(environ, start_response)
+        request.max_content_length = self.largest_body
         try:
             request.get_data()
         except RequestEntityTooLarge as error:
@@ -402,12 +367,21 @@ class StandIn:
             request.environ[NUMBER] = seen.number = next(self._numbers)
             self._seen.append(seen)
             self._seen_bytes += len(body)
-            while len(self._seen) > KEPT or (self._seen_bytes > KEPT_BYTES and self._seen):
+            while len(self._seen) > self.kept or (
+                self._seen_bytes > self.kept_bytes and self._seen
+            ):
                 self._seen_bytes -= len(self._seen.popleft().body)
             self._arrived.notify_all()
         return seen
 
     # Control over HTTP, for tests and rehearsals in another process
+
+    def _serve(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        request = Request(environ)
+        if not request.path.startswith(CONTROL):
+            return self.application(environ, start_response)
+        request.max_content_length = self.largest_body
+        return self._control(request)(environ, start_response)
 
     def _control(self, request: Request) -> Response:
         if not ip_address(request.remote_addr or "0.0.0.0").is_loopback:  # noqa: S104 - compared
@@ -461,63 +435,6 @@ class StandIn:
             return self._holds.setdefault(name, threading.Event())
 
 
-def serve_until_stopped(standin: StandIn, *, host: str, port: int, name: str) -> int:
-    """Run a stand-in from the command line until Ctrl-C; 1 when its port is busy."""
-    try:
-        standin.start(host, port)
-    except OSError as error:
-        print(error.strerror or error)
-        return 1
-    print(f"{name} on {standin.url}. Ctrl-C stops it.", flush=True)
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        standin.stop()
-    return 0
-
-
-class _Server(ThreadedWSGIServer):
-    daemon_threads = True
-
-    def shutdown_request(self, request: Any) -> None:
-        """Close a connection; one that is to be reset skips the farewell that would soften it."""
-        if _lingers(request):
-            self.close_request(request)
-        else:
-            super().shutdown_request(request)
-
-
-class _QuietHandler(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None:
-        """Say nothing: what was asked is in `requests`."""
-
-    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
-        """Wait for no further request on a connection the script has ended."""
-        self.close_connection = True
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket; Werkzeug left to itself would end the process when the port is busy."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(128)
-    except OverflowError as error:
-        listening.close()
-        raise OSError(f"Port {port} cannot be: give one between 0 and 65535.") from error
-    except OSError as error:
-        listening.close()
-        if error.errno == errno.EADDRINUSE:
-            reason = f"Port {port} on {host} is in use by another program."
-        else:
-            reason = f"Cannot listen on {host} port {port}: {error.strerror}."
-        raise OSError(error.errno, reason) from error
-    return listening
-
-
 def _matches(seen: Seen, method: str | None, path: str | None) -> bool:
     return method in (None, seen.method) and (
         path is None or re.fullmatch(path, seen.path) is not None
@@ -529,12 +446,6 @@ def _reset(environ: dict[str, Any]) -> None:
     connection: socket.socket = environ["werkzeug.socket"]
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     raise ConnectionResetError("Dropped by the fault script.")
-
-
-def _lingers(connection: socket.socket) -> bool:
-    """Whether `_reset` was here."""
-    on, _ = struct.unpack("ii", connection.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))
-    return bool(on)
 
 
 def _half(response: Response, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:

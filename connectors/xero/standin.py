@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 from werkzeug.wrappers import Request, Response
 
 from connectors.base.alterations import Words
-from connectors.base.standin import StandIn, serve_until_stopped
+from connectors.base.served import serve_until_stopped
+from connectors.base.standin import StandIn
 from connectors.xero import standin_shapes as shapes
 from connectors.xero.standin_answers import Refusal, gateway, not_found, render_refusal
 from connectors.xero.standin_api import API, Call, find_route

@@ -215,12 +215,12 @@ class SignIn:
             return _page("Xero cannot go on", f"<p>{escape(problem)}</p>", status=400)
         back = asked["redirect_uri"]
         if request.method != "POST":
-            return self._consent_page(asked)
+            return self._consent_page(request, asked)
         if asked.get("decision") != "allow":
             return _redirect(back, error="access_denied", state=asked["state"])
         chosen = [one for one in request.form.getlist("organisation") if one in self._tenants]
         if not chosen:
-            return self._consent_page(asked, "Choose at least one organisation.")
+            return self._consent_page(request, asked, "Choose at least one organisation.")
         person = asked.get("person", "").strip() or PERSON
         code = secrets.token_urlsafe(32)
         self._codes[code] = Code(
@@ -259,7 +259,9 @@ class SignIn:
             parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
         )
 
-    def _consent_page(self, asked: Mapping[str, str], problem: str = "") -> Response:
+    def _consent_page(
+        self, request: Request, asked: Mapping[str, str], problem: str = ""
+    ) -> Response:
         kept = ("response_type", "client_id", "redirect_uri", "scope", "state")
         hidden = "".join(
             f'<input type="hidden" name="{name}" value="{escape(asked[name])}">' for name in kept
@@ -273,7 +275,7 @@ class SignIn:
         alert = f'<p role="alert">{escape(problem)}</p>' if problem else ""
         return _page(
             "Abtrac Link wants access to",
-            f'{alert}<form method="post" action="{AUTHORIZE}">{hidden}'
+            f'{alert}<form method="post" action="{request.root_path}{AUTHORIZE}">{hidden}'
             f"<fieldset><legend>Organisations</legend>{ticks}</fieldset>"
             f'<label>Signed in as <input name="person" value="{PERSON}"></label>'
             f"<p>It asks for:</p><ul>{wants}</ul>"

@@ -12,7 +12,8 @@ from uuid import uuid4
 
 from werkzeug.wrappers import Request, Response
 
-from connectors.base.standin import NUMBER, StandIn, serve_until_stopped
+from connectors.base.served import serve_until_stopped
+from connectors.base.standin import NUMBER, StandIn
 from tests.packages.rules import CONTACT, INVOICE, KINDS, Kind, Known, Record, total
 
 REFUSED_TOKEN = "refused"

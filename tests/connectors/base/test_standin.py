@@ -356,19 +356,14 @@ def test_controls_only_answer_this_computer() -> None:
     assert status == ["403 FORBIDDEN"]
 
 
-def test_a_body_beyond_all_measure_is_refused(
-    counter: Counter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("connectors.base.standin.LARGEST_BODY", 10)
+def test_a_body_beyond_all_measure_is_refused(counter: Counter) -> None:
+    counter.largest_body = 10
     assert post(counter, data=b"x" * 11).status_code == 413
     assert counter.count == 0
 
 
-def test_the_oldest_requests_are_forgotten_when_they_grow_too_many(
-    counter: Counter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("connectors.base.standin.KEPT", 3)
-    monkeypatch.setattr("connectors.base.standin.KEPT_BYTES", 10)
+def test_the_oldest_requests_are_forgotten_when_they_grow_too_many(counter: Counter) -> None:
+    counter.kept, counter.kept_bytes = 3, 10
     for body in (b"1", b"2", b"3", b"4"):
         post(counter, data=body)
     assert [one.body for one in counter.requests] == [b"2", b"3", b"4"]
