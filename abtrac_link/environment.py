@@ -96,6 +96,14 @@ def endpoint(name: str, default: str) -> str:
     return given
 
 
+def switched_site(name: str, default: str) -> str:
+    """The address of a site that browsers and the product talk to, or nothing when it is off."""
+    if text(name, default).lower() in {"", *NO}:
+        return ""
+    endpoint(name, default)
+    return site(name, default)
+
+
 def _split(name: str, given: str) -> Any:
     try:
         parts = urlsplit(given)

@@ -265,6 +265,15 @@ PACKAGE_APPS: dict[str, dict[str, Any]] = {
     for key, one in registry.packages().items()
 }
 
+# --- Rehearsals ------------------------------------------------------------------------------
+# Where rehearsal companies are, for browsers and for the product; empty where there are none.
+# Embedded, the server of them runs in this same process.
+REHEARSAL_URL = environment.switched_site(
+    "REHEARSAL_URL", "http://localhost:4710" if EMBEDDED else "off"
+)
+# The product's own way there, where it is another one.
+REHEARSAL_INTERNAL_URL = environment.site("REHEARSAL_INTERNAL_URL", REHEARSAL_URL or SITE_URL)
+
 # --- People ----------------------------------------------------------------------------------
 AUTH_USER_MODEL = "offices.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
@@ -362,6 +371,7 @@ CONSENT_ORIGINS = sorted(
         for key, one in registry.packages().items()
         if one.oauth
     }
+    | {REHEARSAL_URL} - {""}
 )
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

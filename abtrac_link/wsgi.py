@@ -1,4 +1,4 @@
-"""The WSGI application the web server loads; in the embedded shape the worker comes with it."""
+"""The WSGI application the web server loads; in the embedded shape the rest comes with it."""
 
 import os
 from multiprocessing.util import Finalize
@@ -19,9 +19,11 @@ def _start_worker() -> None:
     """Nothing else would send what is queued where no server runs beside the pages."""
     from django.conf import settings
 
+    from interfaces import rehearsals
     from invoicing import workers
 
     if settings.EMBEDDED:
+        rehearsals.serve_embedded()
         running = workers.start()
         # `serve` loads this in a process of its own, which does so as it ends: the pages are closed
         # by then, and the call in hand is finished.

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from connectors.base.protocol import Package
 
@@ -36,6 +37,12 @@ def label_of(key: str) -> str:
     """The package as people call it; its key where it is no longer known here."""
     known = packages().get(key)
     return known.label if known else key
+
+
+def standin_of(package: Package) -> Any:
+    """The class of the package's stand-in, loaded only here: it brings a server with it."""
+    module, _, name = package.standin.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def choices() -> list[tuple[str, str]]:

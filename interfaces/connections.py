@@ -5,13 +5,12 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from django.conf import settings
-
 from connectors.base.errors import NeedsReconnect
-from connectors.base.protocol import Connection, Limits, Package, Recorder, TokenSource, Unrecorded
+from connectors.base.protocol import Connection, Limits, Recorder, TokenSource, Unrecorded
 from interfaces.credentials import StoredTokens
 from interfaces.limits import SharedLimiter
 from interfaces.models import AccountingInterface
+from interfaces.package_apps import PackageApp, app_of
 from interfaces.preferences import settings_for
 from interfaces.standing import regain
 from offices.tenancy import NoPractice, acting_for, current_practice_id
@@ -87,31 +86,38 @@ def open_with(
 ) -> Any:
     """A connector with the tokens given, whatever the interface's state; the caller closes it."""
     package = interface.package
-    app = settings.PACKAGE_APPS[package.key]
+    app = app_of(interface)
     return package.connector.open(
         Connection(
             interface=f"{interface.practice_id}-{interface.pk}",
             company_file=interface.company_file_id,
-            endpoints=app["endpoints"],
+            endpoints=app.endpoints,
             tokens=tokens,
             settings=settings_for(interface),
             facts=interface.facts,
             limiter=SharedLimiter(
-                interface.practice_id, interface.pk, package, patience, before_call=before_call
+                interface.practice_id,
+                interface.pk,
+                package,
+                patience,
+                rehearsal=interface.is_rehearsal,
+                before_call=before_call,
             ),
             recorder=recorder or Unrecorded(),
-            limits=limits_of(package),
+            limits=limits_of(app),
         )
     )
 
 
-def limits_of(package: Package) -> Limits:
+def limits_of(app: PackageApp) -> Limits:
     """What the package declares, with this server's own read timeout."""
-    return replace(package.limits, read_timeout=settings.PACKAGE_APPS[package.key]["read_timeout"])
+    return replace(app.package.limits, read_timeout=app.read_timeout)
 
 
 def why_not(interface: AccountingInterface) -> str:
     """Why an interface that is not connected cannot be used."""
+    if interface.is_rehearsal_over:
+        return f"{interface.name} is over. {interface.state_reason}"
     reason = WHY_NOT[State(interface.state)].format(word=interface.package.company_file_word)
     return f"{interface.name} {reason}. {interface.state_reason}".strip()
 

@@ -23,6 +23,7 @@ from interfaces.connections import open_with
 from interfaces.credentials import GivenToken
 from interfaces.models import AccountingInterface, ConsentRequest
 from interfaces.oauth import OAuthRefused, Tokens
+from interfaces.package_apps import app_of
 from interfaces.sealing import seal, unseal
 from interfaces.standing import regain
 from offices.models import User
@@ -64,11 +65,15 @@ class Arrival:
 def start(
     *, interface: AccountingInterface, user: User, session: SessionBase, next_url: str = ""
 ) -> str:
-    """The address of the package's sign-in page. Needs a scope. Raises NotSetUp."""
-    package = interface.package
+    """The address of the package's sign-in page. Needs a scope. Raises NotSetUp.
+
+    NeedsReconnect, for a rehearsal, where there are none.
+    """
+    app = app_of(interface)
+    package = app.package
     state = secrets.token_urlsafe(32)
     verifier = oauth.new_verifier() if oauth.oauth_of(package).pkce else ""
-    address = oauth.authorize_url(package, state=state, verifier=verifier)
+    address = oauth.authorize_url(app, state=state, verifier=verifier)
     trip = ConsentRequest.objects.create(
         interface=interface,
         user=user,
@@ -103,7 +108,7 @@ def finish(
         interface = AccountingInterface.objects.get(pk=trip.interface_id)
     try:
         verifier = unseal(trip.sealed_verifier) if trip.sealed_verifier else ""
-        tokens = oauth.exchange(package, code=answer["code"], verifier=verifier)
+        tokens = oauth.exchange(app_of(interface), code=answer["code"], verifier=verifier)
         files = _company_files(interface, tokens)
     except OAuthRefused as error:
         raise _declined(package, error.error) from None

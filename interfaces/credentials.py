@@ -12,10 +12,10 @@ from uuid import uuid4
 from django.db.models import F, Q
 
 from connectors.base.errors import NeedsReconnect, RetryLater
-from connectors.base.protocol import Package
 from interfaces import clock, oauth
 from interfaces.models import AccountingInterface, Credential
 from interfaces.oauth import OAuthRefused, Tokens
+from interfaces.package_apps import app_of
 from interfaces.sealing import Unreadable, seal, unseal
 from interfaces.standing import lose_consent
 from offices.models import User
@@ -201,11 +201,11 @@ class StoredTokens:
         An answer that is lost leaves the old refresh token in place: packages that rotate them
         take the old one again for a while (`OAuth2.refresh_overlap`).
         """
-        package = self._package()
+        app = app_of(self._interface())
         if not stale.refresh_token:
-            raise self._lost(stale, f"{package.label} gave no lasting sign-in.")
+            raise self._lost(stale, f"{app.label} gave no lasting sign-in.")
         try:
-            tokens = oauth.refresh(package, refresh_token=stale.refresh_token)
+            tokens = oauth.refresh(app, refresh_token=stale.refresh_token)
         except OAuthRefused as error:
             newer = self._read()
             if newer.version == stale.version:
@@ -274,9 +274,9 @@ class StoredTokens:
         self.lose_consent(reason=message)
         return NeedsReconnect(message)
 
-    def _package(self) -> Package:
+    def _interface(self) -> AccountingInterface:
         with acting_for(self._practice_id):
-            return AccountingInterface.objects.get(pk=self._interface_id).package
+            return AccountingInterface.objects.get(pk=self._interface_id)
 
 
 class GivenToken:

@@ -9,6 +9,7 @@ from interfaces import charges, clock, credentials, lanes, oauth, selectors
 from interfaces.connections import acting_for_nobody, open_with
 from interfaces.credentials import GivenToken, StoredTokens
 from interfaces.models import AccountingInterface
+from interfaces.package_apps import app_of
 from offices.audit import record
 from offices.models import User
 from offices.tenancy import acting_for
@@ -79,7 +80,7 @@ def _tell_package(interface: AccountingInterface, access_token: str, refresh_tok
     try:
         nothing_left = not package.can(Disconnects) or _end_there(interface, access_token)
         if nothing_left and refresh_token and package.oauth:
-            oauth.revoke(package, refresh_token=refresh_token)
+            oauth.revoke(app_of(interface), refresh_token=refresh_token)
     except NeedsReconnect:
         return f"{package.label} had ended the link already."
     except ConnectorError as error:

@@ -20,12 +20,15 @@ from kombu.exceptions import OperationalError
 from connectors.base.protocol import Package
 from interfaces import clock
 from interfaces.models import AccountingInterface, Lane, PackageBreaker
+from interfaces.package_apps import read_timeout
 
 log = logging.getLogger("interfaces.lanes")
 
 DRAIN = "invoicing.tasks.drain_lane"
 LONGEST_OPEN = 1800
 WINDOW = 20
+# Of a rehearsal's lane, before its own number: a package that is nobody else's.
+REHEARSAL = "rehearsal-"
 
 
 class LostLane(Exception):
@@ -61,14 +64,8 @@ class Held:
 
 def lease_of(package: Package) -> timedelta:
     """How long a claim lasts: longer than the package may take to answer."""
-    wait = settings.PACKAGE_APPS.get(package.key, {}).get(
-        "read_timeout", package.limits.read_timeout
-    )
-    return timedelta(
-        seconds=max(
-            settings.UPLOAD_LEASE_SECONDS, float(wait) + settings.UPLOAD_LEASE_MARGIN_SECONDS
-        )
-    )
+    wait = read_timeout(package) + settings.UPLOAD_LEASE_MARGIN_SECONDS
+    return timedelta(seconds=max(settings.UPLOAD_LEASE_SECONDS, wait))
 
 
 def wake(interface_id: int) -> None:
@@ -129,7 +126,9 @@ def take(
     )
     if rung_at is not None:
         ready &= Q(fence__lte=rung_at)
-    trouble = PackageBreaker.objects.filter(package_key=package.key)
+    # By its lane: a rehearsal has nothing to do with the package's own trouble.
+    known_as = Lane.objects.filter(interface_id=interface_id).values("package_key")[:1]
+    trouble = PackageBreaker.objects.filter(package_key=known_as)
     with transaction.atomic():
         known = trouble.first()
         if known and known.open_until > moment:
@@ -148,7 +147,7 @@ def take(
     return Held(
         practice_id=practice_id,
         interface_id=interface_id,
-        package_key=package.key,
+        package_key=lane.package_key,
         owner=owner,
         fence=lane.fence,
         lease=lease,
@@ -176,6 +175,13 @@ def keep(held: Held) -> datetime:
         log.warning("lane lost interface=%s fence=%s", held.interface_id, held.fence)
         raise LostLane(f"Interface {held.interface_id} is held by another worker.")
     return until
+
+
+def take_away(interface_id: int) -> None:
+    """Whoever holds the lane has lost it: what they still wanted to record is not recorded."""
+    Lane.objects.filter(interface_id=interface_id).update(
+        owner="", fence=F("fence") + 1, lease_until=None, due=None
+    )
 
 
 def lock(held: Held) -> None:
@@ -298,10 +304,11 @@ def goes_on_at(lane: Lane, in_trouble: Mapping[str, datetime], *, now: datetime)
 
 def make_for(interface: AccountingInterface) -> Lane:
     """The lane of a new interface."""
+    is_rehearsal = interface.is_rehearsal
     return Lane.objects.create(
         interface=interface,
         practice_id=interface.practice_id,
-        package_key=interface.package_key,
+        package_key=f"{REHEARSAL}{interface.pk}" if is_rehearsal else interface.package_key,
     )
 
 

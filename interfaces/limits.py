@@ -97,10 +97,16 @@ class Bucket:
     slot: float
 
 
-def bucket_of(limit: RateLimit, *, package: Package, interface_id: int) -> Bucket:
-    """The bucket of a limit: one per interface, or one for the whole app as the package says."""
-    key = f"rate:{limit.bucket or package.key}:{limit.name}"
-    if limit.scope is Scope.INTERFACE:
+def bucket_of(
+    limit: RateLimit, *, package: Package, interface_id: int, rehearsal: bool = False
+) -> Bucket:
+    """The bucket of a limit: one per interface, or one for the whole app as the package says.
+
+    A rehearsal calls a stand-in of its own, so that nothing it does counts for anybody else.
+    """
+    shared_by = f"rehearsal-{package.key}" if rehearsal else limit.bucket or package.key
+    key = f"rate:{shared_by}:{limit.name}"
+    if limit.scope is Scope.INTERFACE or rehearsal:
         key += f":{interface_id}"
     slot = limit.per.total_seconds() / SLOTS
     return Bucket(name=limit.name, key=key, calls=limit.calls, slot=slot)
@@ -116,11 +122,12 @@ class SharedLimiter:
         package: Package,
         patience: float,
         *,
+        rehearsal: bool = False,
         before_call: Callable[[], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._buckets = [
-            bucket_of(limit, package=package, interface_id=interface_id)
+            bucket_of(limit, package=package, interface_id=interface_id, rehearsal=rehearsal)
             for limit in package.limits.rates
         ]
         self._label = package.label

@@ -97,6 +97,11 @@ class AccountingInterface(PracticeOwned):
         """Whether it belongs to a rehearsal company: nothing real, and nothing to pay."""
         return bool(self.rehearsal_token)
 
+    @property
+    def is_rehearsal_over(self) -> bool:
+        """Whether its books are gone: they are kept nowhere, so a new sign-in helps nothing."""
+        return self.is_rehearsal and self.state == self.State.NEEDS_CONSENT
+
     def preference(self, key: str) -> Any:
         """The preference of that key, or the package's default for it."""
         return self.preferences.get(key, self.package.default_settings().get(key))

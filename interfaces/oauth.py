@@ -20,6 +20,7 @@ from django.conf import settings
 
 from connectors.base.errors import ConnectorError, RetryLater
 from connectors.base.protocol import OAuth2, Package
+from interfaces.package_apps import PackageApp
 
 log = logging.getLogger("interfaces.oauth")
 
@@ -82,15 +83,15 @@ def redirect_uri(package: Package) -> str:
     return f"{settings.SITE_URL}/oauth/{package.key}/callback"
 
 
-def authorize_url(package: Package, *, state: str, verifier: str) -> str:
+def authorize_url(app: PackageApp, *, state: str, verifier: str) -> str:
     """The package's sign-in page, asking for this app's scopes. Raises NotSetUp."""
-    oauth = oauth_of(package)
-    with _session(package) as session:
+    endpoint, path = oauth_of(app.package).authorize
+    with _session(app) as session:
         url, _ = session.create_authorization_url(
-            _url(package, oauth.authorize),
+            f"{app.pages[endpoint]}{path}",
             state=state,
             code_verifier=verifier or None,
-            scope=settings.PACKAGE_APPS[package.key]["scopes"],
+            scope=app.scopes,
         )
     return str(url)
 
@@ -100,13 +101,13 @@ def new_verifier() -> str:
     return secrets.token_urlsafe(48)
 
 
-def exchange(package: Package, *, code: str, verifier: str) -> Tokens:
+def exchange(app: PackageApp, *, code: str, verifier: str) -> Tokens:
     """The tokens for a code. Raises OAuthRefused, RetryLater, NotSetUp."""
-    place = _url(package, oauth_of(package).token)
+    place = _url(app, oauth_of(app.package).token)
     proof = {"code_verifier": verifier} if verifier else {}
-    with _session(package) as session:
+    with _session(app) as session:
         answer = _ask(
-            package,
+            app,
             lambda: session.fetch_token(
                 place,
                 grant_type="authorization_code",
@@ -116,15 +117,15 @@ def exchange(package: Package, *, code: str, verifier: str) -> Tokens:
                 **proof,
             ),
         )
-    return _tokens(package, answer)
+    return _tokens(app, answer)
 
 
-def refresh(package: Package, *, refresh_token: str) -> Tokens:
+def refresh(app: PackageApp, *, refresh_token: str) -> Tokens:
     """New tokens for a refresh token. Raises OAuthRefused, RetryLater, NotSetUp."""
-    place = _url(package, oauth_of(package).token)
-    with _session(package) as session:
+    place = _url(app, oauth_of(app.package).token)
+    with _session(app) as session:
         answer = _ask(
-            package,
+            app,
             lambda: session.refresh_token(
                 place,
                 refresh_token=refresh_token,
@@ -132,18 +133,18 @@ def refresh(package: Package, *, refresh_token: str) -> Tokens:
                 allow_redirects=False,
             ),
         )
-    return _tokens(package, answer)
+    return _tokens(app, answer)
 
 
-def revoke(package: Package, *, refresh_token: str) -> None:
+def revoke(app: PackageApp, *, refresh_token: str) -> None:
     """End the whole consent at the package. Raises RetryLater when that is not certain."""
-    oauth = oauth_of(package)
+    oauth = oauth_of(app.package)
     if oauth.revoke is None:
         return
-    place = _url(package, oauth.revoke)
-    with _session(package) as session:
+    place = _url(app, oauth.revoke)
+    with _session(app) as session:
         answer = _ask(
-            package,
+            app,
             lambda: session.revoke_token(
                 place,
                 token=refresh_token,
@@ -153,20 +154,20 @@ def revoke(package: Package, *, refresh_token: str) -> None:
             ),
         )
     if answer.status_code != 200:
-        raise _no_answer(package, f"http {answer.status_code}")
+        raise _no_answer(app, f"http {answer.status_code}")
 
 
-def _session(package: Package) -> OAuth2Session:
-    app = settings.PACKAGE_APPS[package.key]
+def _session(app: PackageApp) -> OAuth2Session:
+    package = app.package
     for part in ("client_id", "client_secret"):
-        if not app[part]:
+        if not getattr(app, part):
             raise NotSetUp(
                 f"{package.key.upper()}_{part.upper()} is not set on this server, so"
                 f" {package.label} cannot be connected yet."
             )
     session = OAuth2Session(
-        client_id=app["client_id"],
-        client_secret=app["client_secret"],
+        client_id=app.client_id,
+        client_secret=app.client_secret,
         token_endpoint_auth_method="client_secret_basic",  # noqa: S106 - a method's name
         revocation_endpoint_auth_method="client_secret_basic",
         redirect_uri=redirect_uri(package),
@@ -184,24 +185,24 @@ def _stop_at_429(response: requests.Response) -> requests.Response:
     return response
 
 
-def _url(package: Package, place: tuple[str, str]) -> str:
+def _url(app: PackageApp, place: tuple[str, str]) -> str:
     endpoint, path = place
-    return f"{settings.PACKAGE_APPS[package.key]['endpoints'][endpoint]}{path}"
+    return f"{app.endpoints[endpoint]}{path}"
 
 
-def _ask(package: Package, call: Callable[[], Any]) -> Any:
+def _ask(app: PackageApp, call: Callable[[], Any]) -> Any:
     """Make the call; a missing or unreadable answer is RetryLater, a refusal OAuthRefused."""
     try:
         return call()
     except OAuthError as error:
-        raise _refusal(package, _code(error.error)) from None
+        raise _refusal(app, _code(error.error)) from None
     except requests.HTTPError as error:
-        raise _not_now(package, error.response) from None
+        raise _not_now(app, error.response) from None
     except requests.RequestException as error:
-        raise _no_answer(package, type(error).__name__) from None
+        raise _no_answer(app, type(error).__name__) from None
     except (ValueError, TypeError, AttributeError, OverflowError):
         # Authlib takes it for granted that the answer is an object with numbers where due.
-        raise _no_answer(package, "unreadable") from None
+        raise _no_answer(app, "unreadable") from None
 
 
 def _code(error: Any) -> str:
@@ -209,37 +210,37 @@ def _code(error: Any) -> str:
     return "".join(one for one in str(error or "unknown") if one.isprintable())[:60]
 
 
-def _refusal(package: Package, error: str) -> ConnectorError:
-    log.warning("sign-in refused package=%s error=%s", package.key, error)
+def _refusal(app: PackageApp, error: str) -> ConnectorError:
+    log.warning("sign-in refused package=%s error=%s", app.package.key, error)
     if error == "invalid_grant":
-        return OAuthRefused(f"{package.label} no longer accepts the saved sign-in.", error=error)
+        return OAuthRefused(f"{app.label} no longer accepts the saved sign-in.", error=error)
     if error in {"invalid_client", "unauthorized_client"}:
-        variable = f"{package.key.upper()}_CLIENT_ID"
+        variable = f"{app.package.key.upper()}_CLIENT_ID"
         return RetryLater(
-            f"{package.label} does not accept this server's app details ({variable} and"
-            f" {package.key.upper()}_CLIENT_SECRET). Your own sign-in is not affected."
+            f"{app.label} does not accept this server's app details ({variable} and"
+            f" {app.package.key.upper()}_CLIENT_SECRET). Your own sign-in is not affected."
         )
-    return RetryLater(f"{package.label}'s sign-in service refused the request ({error}).")
+    return RetryLater(f"{app.label}'s sign-in service refused the request ({error}).")
 
 
-def _not_now(package: Package, response: requests.Response) -> RetryLater:
+def _not_now(app: PackageApp, response: requests.Response) -> RetryLater:
     if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
-        return _no_answer(package, f"http {response.status_code}")
+        return _no_answer(app, f"http {response.status_code}")
     seconds = response.headers.get("Retry-After", "")
     after = timedelta(seconds=min(int(seconds), LONGEST_WAIT)) if seconds.isdecimal() else None
-    message = f"{package.label}'s sign-in service asks us to wait."
+    message = f"{app.label}'s sign-in service asks us to wait."
     return RetryLater(message, after=after, congested=True)
 
 
-def _no_answer(package: Package, reason: str) -> RetryLater:
-    log.warning("sign-in unanswered package=%s reason=%s", package.key, reason)
-    return RetryLater(f"{package.label}'s sign-in service gave no usable answer.")
+def _no_answer(app: PackageApp, reason: str) -> RetryLater:
+    log.warning("sign-in unanswered package=%s reason=%s", app.package.key, reason)
+    return RetryLater(f"{app.label}'s sign-in service gave no usable answer.")
 
 
-def _tokens(package: Package, answer: Mapping[str, Any]) -> Tokens:
+def _tokens(app: PackageApp, answer: Mapping[str, Any]) -> Tokens:
     if not isinstance(answer.get("access_token"), str) or not answer["access_token"]:
-        raise _no_answer(package, "no access token")
+        raise _no_answer(app, "no access token")
     try:
         return Tokens.of(answer)
     except (ValueError, TypeError, OverflowError):
-        raise _no_answer(package, "no time of expiry") from None
+        raise _no_answer(app, "no time of expiry") from None

@@ -4,13 +4,18 @@ from interfaces import lanes
 from interfaces.models import AccountingInterface
 
 
-def create_interface(*, package_key: str, name: str) -> AccountingInterface:
+def create_interface(
+    *, package_key: str, name: str, rehearsal_token: str = ""
+) -> AccountingInterface:
     """An interface of the practice being acted for, with its lane.
 
-    It is not connected yet, unless its package is one that nobody signs in to. An unknown package
-    raises KeyError; a name the practice already uses raises IntegrityError.
+    It is not connected yet, unless its package is one that nobody signs in to. With a token it is
+    a rehearsal, which `rehearsals.create_rehearsal` makes. An unknown package raises KeyError; a
+    name the practice already uses raises IntegrityError.
     """
-    interface = AccountingInterface(package_key=package_key, name=name.strip())
+    interface = AccountingInterface(
+        package_key=package_key, name=name.strip(), rehearsal_token=rehearsal_token
+    )
     interface.preferences = interface.package.default_settings()
     if not interface.package.signs_in:
         interface.state = AccountingInterface.State.CONNECTED

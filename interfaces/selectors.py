@@ -95,7 +95,10 @@ def sharing_company_file(
     if not company_file_id:
         return []
     others = AccountingInterface.objects.filter(
-        package_key=interface.package_key, company_file_id=company_file_id
+        package_key=interface.package_key,
+        company_file_id=company_file_id,
+        # The books of a rehearsal are its own, whatever they are called.
+        rehearsal_token=interface.rehearsal_token,
     ).exclude(pk=interface.pk)
     return list(others.exclude(state__in=[State.DISCONNECTED, State.NOT_CONNECTED]))
 

@@ -10,16 +10,25 @@ log = logging.getLogger("interfaces.standing")
 
 State = AccountingInterface.State
 
+REHEARSAL_GONE = (
+    "The rehearsal company is gone: its server was restarted, or nobody used it for a day."
+    " Remove this rehearsal and begin a new one."
+)
+
 
 def lose_consent(*, practice_id: int, interface_id: int, reason: str) -> None:
     """Mark that somebody must connect again; what waits keeps waiting.
 
-    Only an interface in use is marked: one that is paused or disconnected stays so.
+    Only an interface in use is marked: one that is paused or disconnected stays so. Who loses the
+    consent of a rehearsal has lost its books as well, since they are kept nowhere.
     """
     with acting_for(practice_id):
-        marked = AccountingInterface.objects.filter(
+        in_use = AccountingInterface.objects.filter(
             pk=interface_id, state__in=[State.CONNECTED, State.CHOOSE_COMPANY_FILE]
-        ).update(state=State.NEEDS_CONSENT, state_reason=reason[:500], state_changed_at=clock.now())
+        )
+        lost = {"state": State.NEEDS_CONSENT, "state_changed_at": clock.now()}
+        marked = in_use.filter(rehearsal_token="").update(state_reason=reason[:500], **lost)
+        marked += in_use.exclude(rehearsal_token="").update(state_reason=REHEARSAL_GONE, **lost)
     if marked:
         log.warning("consent lost practice=%s interface=%s", practice_id, interface_id)
 

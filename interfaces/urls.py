@@ -17,6 +17,7 @@ ONE = f"{BASE}<int:interface_id>/"
 urlpatterns = [
     path(BASE, views.interfaces, name="list"),
     path(f"{BASE}add/", views.add, name="add"),
+    path(f"{BASE}rehearse/", views_consent.rehearse, name="rehearse"),
     path(ONE, views.detail, name="detail"),
     path(f"{ONE}codes/refresh/", views.refresh, name="refresh"),
     path(f"{ONE}preferences/", views.preferences, name="preferences"),

@@ -12,14 +12,16 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from connectors import registry
-from connectors.base.errors import ConnectorError
+from connectors.base.errors import ConnectorError, NeedsReconnect
 from connectors.base.protocol import Package
 from interfaces import codes, company_files, consent, disconnecting, selectors
 from interfaces.company_files import CannotChoose
+from interfaces.connections import why_not
 from interfaces.consent import Arrival, ConsentRefused
 from interfaces.forms import ChooseForm
 from interfaces.models import AccountingInterface
 from interfaces.oauth import NotSetUp
+from interfaces.rehearsals import CannotRehearse, create_rehearsal
 from offices.access import Access, PracticeRequest, find_access, practice_view
 from offices.accounts import came_with_totp
 from offices.audit import address_of, record, record_request
@@ -42,6 +44,10 @@ def begin_consent(request: PracticeRequest, interface: AccountingInterface) -> H
 
     Afterwards the person goes on where the form says, else with the set-up.
     """
+    if interface.is_rehearsal_over:
+        # Its books are gone, whoever signs in: what was sent there is not there any more.
+        messages.error(request, why_not(interface))
+        return _to("detail", request.practice, interface)
     try:
         address = consent.start(
             interface=interface,
@@ -49,10 +55,25 @@ def begin_consent(request: PracticeRequest, interface: AccountingInterface) -> H
             session=request.session,
             next_url=_own_address(request, request.POST.get("next", "")),
         )
-    except NotSetUp as error:
+    except (NotSetUp, NeedsReconnect) as error:
         messages.error(request, str(error))
         return _to("detail", request.practice, interface)
     record_request(request, "interface.consent_begun", interface.name, interface=interface.pk)
+    return HttpResponseRedirect(address)
+
+
+@require_POST
+@practice_view(Role.ADMIN)
+def rehearse(request: PracticeRequest) -> HttpResponse:
+    """A new rehearsal company, and straight to its sign-in page."""
+    try:
+        interface = create_rehearsal(package_key=request.POST.get("package_key", ""))
+        address = consent.start(interface=interface, user=request.user, session=request.session)
+    except CannotRehearse as error:
+        messages.error(request, str(error))
+        return redirect("interfaces:list", practice_slug=request.practice.slug)
+    after = {"name": interface.name, "package": interface.package_key}
+    record_request(request, "interface.rehearsal_begun", interface.name, before=None, after=after)
     return HttpResponseRedirect(address)
 
 

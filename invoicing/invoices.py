@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils.text import get_valid_filename
 
 from interfaces import clock, lanes
+from invoicing import rehearsals
 from invoicing.models import Invoice, InvoicePdf, Upload
 from invoicing.uploads import followups, states
 from invoicing.uploads.outcomes import finish_batches
@@ -89,9 +90,11 @@ def uncommit(*, invoice_ids: Sequence[str]) -> Moved:
     """Unlock committed invoices, back to approved.
 
     Raises Refused for those uploaded, or on their way: what the accounts hold must stay true here.
+    What was only rehearsed is forgotten.
     """
     back = {"status": Status.APPROVED, "committed_at": None}
     moved = _move(invoice_ids, {Status.COMMITTED}, back, _uploaded)
+    rehearsals.forget_invoices(invoice_ids)
     _withdraw(invoice_ids)
     return moved
 
@@ -123,9 +126,11 @@ def keep_pdf(*, invoice_id: str, content: bytes) -> KeptPdf:
     before = InvoicePdf.objects.filter(invoice=invoice).defer("content").first()
     if before and before.sha256 == digest:
         return KeptPdf(pdf=before, changed=False)
-    gone = Upload.objects.filter(invoice=invoice, kind=Upload.Kind.PDF, state__in=LIVE).first()
+    pdfs = Upload.objects.filter(invoice=invoice, kind=Upload.Kind.PDF, state__in=LIVE)
+    gone = pdfs.filter(interface__rehearsal_token="").first()
     if gone:
         raise Refused([_pdf_gone(invoice, gone)])
+    rehearsals.forget_invoices([invoice_id], kinds=[Upload.Kind.PDF])
     pdf, _ = InvoicePdf.objects.update_or_create(
         invoice=invoice,
         defaults={
@@ -170,7 +175,11 @@ def _uploaded(invoices: Sequence[Invoice]) -> list[Refusal]:
     live = {
         one.invoice_id: one
         for one in Upload.objects.filter(
-            ~_CLASHING, invoice__in=committed, kind__in=DOCUMENTS, state__in=LIVE
+            ~_CLASHING,
+            invoice__in=committed,
+            kind__in=DOCUMENTS,
+            state__in=LIVE,
+            interface__rehearsal_token="",
         ).select_related("interface", "batch")
     }
     return [

@@ -75,8 +75,11 @@ def limit_of(kind: Kind) -> timedelta:
 
 
 def late_at(interfaces: Iterable[AccountingInterface]) -> list[Late]:
-    """All that is late at these interfaces now; they come with their lanes."""
-    rows = list(interfaces)
+    """All that is late at these interfaces now; they come with their lanes.
+
+    In a rehearsal nothing is: nobody waits for it.
+    """
+    rows = [one for one in interfaces if not one.is_rehearsal]
     connected = [one for one in rows if one.is_connected]
     apart = [one for one in rows if not one.is_connected]
     now = clock.now()

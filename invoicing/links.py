@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Count, Exists, Max, OuterRef, Q
 
 from interfaces.models import AccountingInterface
+from invoicing import rehearsals
 from invoicing.models import InvoiceSetting, Upload
 from invoicing.uploads.states import DOCUMENTS, FAILED, NOT_KNOWN, State
 
@@ -61,7 +62,8 @@ def link_settings(
     """Make the interface serve exactly these invoice settings. Needs a scope.
 
     One that another interface serves is moved only if `move` names it too; otherwise nothing at
-    all is changed and AlreadyLinked raised. What is queued already goes where it was queued for.
+    all is changed and AlreadyLinked raised. What is queued already goes where it was queued for;
+    what was only rehearsed is forgotten, so that it can be sent in earnest.
     """
     settings = list(
         InvoiceSetting.objects.select_for_update(of=("self",))
@@ -86,7 +88,21 @@ def link_settings(
     chosen = [one.pk for one in wanted]
     InvoiceSetting.objects.filter(interface=interface).exclude(pk__in=chosen).update(interface=None)
     InvoiceSetting.objects.filter(pk__in=chosen).update(interface=interface)
+    for before, setting_ids in _left(settings, interface=interface, chosen=chosen).items():
+        rehearsals.forget_uploads(before, setting_ids)
     return changed
+
+
+def _left(
+    settings: Iterable[InvoiceSetting], *, interface: AccountingInterface, chosen: Collection[int]
+) -> dict[AccountingInterface, list[int]]:
+    """Which settings are served no more by the interface that has served them so far."""
+    left: dict[AccountingInterface, list[int]] = {}
+    for one in settings:
+        is_ours, is_chosen = one.interface_id == interface.pk, one.pk in chosen
+        if one.interface and is_ours != is_chosen:
+            left.setdefault(one.interface, []).append(one.pk)
+    return left
 
 
 def _told(interfaces: list[AccountingInterface]) -> Any:

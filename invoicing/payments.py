@@ -45,8 +45,8 @@ def read_payments(*, practice_id: int, interface_id: int) -> ReadBack:
     """
     with acting_for(practice_id):
         interface = AccountingInterface.objects.get(pk=interface_id)
-    if not interface.package.can(ReadsPayments):
-        return ReadBack()
+    if interface.is_rehearsal or not interface.package.can(ReadsPayments):
+        return ReadBack()  # what is paid in a rehearsal was never paid
     mark = interface.payments_mark
     with open_connector(practice_id=practice_id, interface_id=interface_id) as connector:
         changes = connector.read_changes(mark)
@@ -85,7 +85,9 @@ def due_interfaces() -> list[tuple[int, int]]:
     for practice_id, interface_ids in by_practice.items():
         with acting_for(practice_id):
             connected = AccountingInterface.objects.filter(
-                pk__in=interface_ids, state=AccountingInterface.State.CONNECTED
+                pk__in=interface_ids,
+                state=AccountingInterface.State.CONNECTED,
+                rehearsal_token="",
             )
             due += [(practice_id, one.pk) for one in connected if one.package.can(ReadsPayments)]
     return due

@@ -181,13 +181,26 @@ def trials_of(interface: AccountingInterface) -> list[Upload]:
 
 def batches() -> QuerySet[Batch]:
     """Every batch with its counts; they are worked out for the rows of a page only."""
-    return Batch.objects.select_related("created_by").annotate(
+    return batches_marked().annotate(
         documents=_count_of(Q()),
         sent=_count_of(Q(state=State.SENT)),
         failed=_count_of(Q(state__in=FAILED) & ~NOT_KNOWN & ~went_on()),
         not_known=_count_of(NOT_KNOWN & ~went_on()),
         moving=_count_of(Q(state__in=MOVING)),
         aside=_count_of(Q(state__in=ASIDE) | Q(state__in=FAILED) & went_on()),
+    )
+
+
+def batches_marked() -> QuerySet[Batch]:
+    """Every batch; `rehearsed` is the key of a package whose rehearsal all of it was for."""
+    uploads = Upload.objects.filter(batch=OuterRef("pk"))
+    in_earnest = uploads.filter(interface__rehearsal_token="")
+    return Batch.objects.select_related("created_by").annotate(
+        rehearsed=Case(
+            When(Exists(in_earnest), then=Value("")),
+            default=Subquery(uploads.values("interface__package_key")[:1]),
+            output_field=TextField(),
+        )
     )
 
 
@@ -508,9 +521,10 @@ def troubles(
     found: dict[str, list[datetime]] = {}
     for one in interfaces:
         opened = one.lane.open_until is not None and one.lane.open_until > moment
-        if one.is_connected and (opened or one.package_key in in_trouble):
+        if one.is_connected and (opened or one.lane.package_key in in_trouble):
             at = lanes.goes_on_at(one.lane, in_trouble, now=moment)
-            found.setdefault(one.package.label, []).extend([at] if at else [])
+            label = f"Rehearsal {one.package.label}" if one.is_rehearsal else one.package.label
+            found.setdefault(label, []).extend([at] if at else [])
     return [
         Trouble(label=label, until=min(ahead, default=None))
         for label, ahead in sorted(found.items())

@@ -18,7 +18,7 @@ from connectors.base.documents import Posted
 from connectors.base.errors import ConnectorError
 from connectors.base.protocol import Found
 from interfaces import lanes
-from invoicing import selectors, uploads
+from invoicing import overdue, selectors, uploads
 from invoicing.comparing import are_of_others, side_by_side, told_of, told_of_nothing
 from invoicing.forms import LinkExistingForm, ParkForm, id_in, where_addresses_stand
 from invoicing.models import Batch, Upload
@@ -256,7 +256,7 @@ def _address_of(remote_id: str, url: str) -> str:
 
 
 def _batch(number: int) -> Batch:
-    found = Batch.objects.select_related("created_by").filter(number=number).first()
+    found = selectors.batches_marked().filter(number=number).first()
     if found is None:
         raise Http404
     return found
@@ -267,6 +267,7 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
     standing = selectors.standing_of(batch)
     show = request.GET.get("show", "all")
     show = show if show in selectors.SHOWN else "all"
+    rehearsed: str | None = batch.rehearsed  # type: ignore[attr-defined]
     count = getattr(standing, {name: attribute for name, _, attribute in SHOWN}[show])
     hidden = () if may_upload(request) else ("tick",)
     table = DocumentsTable(selectors.documents_of(batch, show=show), exclude=hidden)
@@ -277,6 +278,7 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
     look_ahead([*(row.record for row in table.paginated_rows), *companions], in_trouble=in_trouble)
     context: dict[str, Any] = {
         "batch": batch,
+        "rehearsal_of": rehearsed and overdue.label_of(rehearsed),
         "standing": standing,
         "table": table,
         "show": show,

@@ -1,10 +1,13 @@
 """Migration operations that put the database itself between practices."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
-from django.db import migrations
+from django.db import connection, migrations, transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.models import Model
 
 from offices.tenancy import right_to_become
 
@@ -95,6 +98,26 @@ def _forbid_on(table: str, vendor: str) -> list[str]:
         f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
         for verb in ("update", "delete")
     ]
+
+
+@contextmanager
+def thinned_out(model: type[Model]) -> Iterator[None]:
+    """Rows of an append-only table may be deleted, where a rule of the product says which.
+
+    PostgreSQL has that rule in its trigger. A trigger of SQLite that named other tables would be in
+    the way of every later migration of theirs, so it is taken off: within the transaction, in which
+    nobody else can write, and which nobody sees without it.
+    """
+    name = f"{model._meta.db_table}_no_delete"
+    if connection.vendor == "postgresql":
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = %s", [name])
+        (trigger,) = cursor.fetchone()
+        cursor.execute(f"DROP TRIGGER {name}")
+        yield
+        cursor.execute(trigger)
 
 
 def _make_app_role(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:

@@ -18,7 +18,8 @@ def fresh_environment(var: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in CHOSEN and not name.startswith("XERO_")
     }
-    return {**kept, "VAR_DIR": str(var)}
+    # Without rehearsals, which would all want the same port.
+    return {**kept, "VAR_DIR": str(var), "REHEARSAL_URL": "off"}
 
 
 def manage(

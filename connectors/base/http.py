@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 import simplejson
@@ -105,6 +105,10 @@ class Http:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._connection = connection
+        # The path of the endpoint itself, where it has one: it is the name of a rehearsal, which
+        # opens it.
+        within = [one for one in connection.endpoints.values() if self._base_url.startswith(one)]
+        self._apart = urlsplit(max(within, key=len, default="")).path.rstrip("/")
         self._explain = explain
         self._label = label
         self._remaining = dict(remaining or {})
@@ -191,7 +195,7 @@ class Http:
         not_after = recorder.before_write(
             WireRequest(
                 method=str(prepared.method),
-                path=prepared.path_url,
+                path=self._path_of(prepared),
                 body=request.data or b"",
                 content_type=content_type if request.data else "",
                 idempotency_key=key,
@@ -267,7 +271,7 @@ class Http:
             body = self._body(prepared, response, deadline)
         self._log(prepared, str(response.status_code))
         return Answer(
-            path=prepared.path_url.partition("?")[0],
+            path=self._path_of(prepared).partition("?")[0],
             status=response.status_code,
             headers=CaseInsensitiveDict(response.headers),
             body=body,
@@ -306,9 +310,13 @@ class Http:
         if left:
             self._connection.limiter.observe(left)
 
+    def _path_of(self, prepared: requests.PreparedRequest) -> str:
+        """The path as the package names it, query and all: what goes into logs and is kept."""
+        return prepared.path_url.removeprefix(self._apart)
+
     def _log(self, prepared: requests.PreparedRequest, result: str) -> None:
         # Without the query: names of clients are looked up there.
-        path = prepared.path_url.partition("?")[0]
+        path = self._path_of(prepared).partition("?")[0]
         interface = self._connection.interface
         log.info(
             "call package=%s interface=%s %s %s result=%s",

@@ -46,7 +46,8 @@ def invoice(abtrac_id: str) -> Invoice | None:
 
 def changed_since(mark: int, *, limit: int) -> Page:
     """Uploads of documents to which anything has happened since the mark, as they are now."""
-    events = UploadEvent.objects.filter(pk__gt=mark, upload__kind__in=DOCUMENTS).order_by("pk")
+    in_earnest = UploadEvent.objects.filter(upload__interface__rehearsal_token="")
+    events = in_earnest.filter(pk__gt=mark, upload__kind__in=DOCUMENTS).order_by("pk")
     found = list(events.values_list("pk", "upload_id")[: limit + 1])
     page = found[:limit]
     last = page[-1][0] if page else mark
@@ -69,7 +70,8 @@ def _settled(mark: int, last: int) -> int:
 
 
 def _documents() -> QuerySet[Upload]:
-    uploads = Upload.objects.filter(kind__in=DOCUMENTS)
+    # What was only rehearsed is in no accounts, so Abtrac is told nothing of it.
+    uploads = Upload.objects.filter(kind__in=DOCUMENTS, interface__rehearsal_token="")
     return uploads.select_related("invoice", "batch", "interface__lane")
 
 

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +14,7 @@ from django.db import connections
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from connectors import registry
+from interfaces import rehearsals
 from invoicing import workers
 from invoicing.ports import PortTaken
 
@@ -33,21 +33,18 @@ class Stage:
 def set_up(*, port: int, standin_port: int) -> Iterator[Stage]:
     """Start everything, and stop it at the end. Raises PortTaken."""
     with ExitStack() as stack:
-        standin = _standin_class()()
+        standin = registry.standin_of(registry.package("xero"))()
         try:
             standin.start(host=HOST, port=standin_port)
         except OSError:
             raise PortTaken(str(standin_port)) from None
         stack.callback(standin.stop)
+        if served := rehearsals.serve_embedded():
+            stack.callback(served.stop)
         stack.enter_context(_web(port))
         running = workers.start()
         stack.callback(running.stop)
         yield Stage(standin=standin, url=settings.SITE_URL)
-
-
-def _standin_class() -> Any:
-    module, name = registry.package("xero").standin.split(":")
-    return getattr(import_module(module), name)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def link_existing(*, upload_id: int, found: Found, actor: User | None) -> None:
     if other is not None:
         raise CannotLink(f"That one is linked to invoice {other.invoice} already.")
     upload.remote_id, upload.remote_number = found.remote_id, found.number
-    upload.remote_url, upload.remote_total = found.url, found.total
+    upload.remote_url, upload.remote_total = outcomes.page_of(upload, found.url), found.total
     upload.reason = upload.next_step = ""
     if upload.code == outcomes.NOT_ASKED:
         # Somebody has decided: taken back, it is not looked for by itself.

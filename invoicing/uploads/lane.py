@@ -49,7 +49,8 @@ def drain(*, practice_id: int, interface_id: int, rung_at: int | None = None) ->
         _ask_again(held)
         _work(held)
         due = _give_back(held)
-    except LostLane:
+    except (LostLane, AccountingInterface.DoesNotExist):
+        # A rehearsal is gone with its lane.
         log.warning("turn ended, lane lost interface=%s fence=%s", interface_id, held.fence)
         return
     if due is not None and due <= clock.now():

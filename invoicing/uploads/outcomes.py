@@ -174,7 +174,7 @@ def _fill(upload: Upload, outcome: Outcome, moment: datetime) -> None:
     if isinstance(outcome, Posted):
         upload.remote_id = outcome.remote_id
         upload.remote_number = outcome.number
-        upload.remote_url = outcome.url
+        upload.remote_url = page_of(upload, outcome.url)
         upload.remote_total = outcome.total
         upload.warnings = [*outcome.warnings, *_total_warning(upload, outcome)]
         upload.sent_at = moment
@@ -188,7 +188,7 @@ def _fill(upload: Upload, outcome: Outcome, moment: datetime) -> None:
         upload.field, upload.code = "number", CONFLICT
         # What stands in our place there: a person may say that it is ours after all.
         upload.remote_id = outcome.remote_id
-        upload.remote_url = outcome.url
+        upload.remote_url = page_of(upload, outcome.url)
         upload.remote_total = outcome.total
         upload.remote_number = outcome.number
         upload.there = {
@@ -399,6 +399,11 @@ def _step(tries: int) -> timedelta:
     seconds = schedule[min(max(tries, 1), len(schedule)) - 1]
     # A fifth more or less, so that many waiting together do not all come back together.
     return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+
+
+def page_of(upload: Upload, url: str) -> str:
+    """Where a person can look at it in the package; a rehearsal company has no pages."""
+    return "" if upload.interface.is_rehearsal else url
 
 
 def finish_batches(uploads: Sequence[Upload]) -> None:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ["web", "worker", "scheduler", "migrate"]
+PRODUCT = ["web", "worker", "scheduler", "rehearsals", "migrate"]
 SERVICES = [*PRODUCT, "postgres", "redis"]
 GIVEN = re.compile(r"(?<!\$)\$\{(\w+)([^}]*)\}")
 LINE = re.compile(r"^([A-Z_]+)=(.*)$", re.MULTILINE)
@@ -80,11 +80,17 @@ def test_the_migration_runs_once(compose: dict[str, Any]) -> None:
     assert migrate["depends_on"] == {"postgres": {"condition": "service_healthy"}}
 
 
-def test_only_the_web_is_reached_from_outside_and_only_from_this_machine(
+def test_only_pages_are_reached_from_outside_and_only_from_this_machine(
     compose: dict[str, Any],
 ) -> None:
     published = {name: one["ports"] for name, one in compose["services"].items() if "ports" in one}
-    assert published == {"web": ["127.0.0.1:8000:8000"]}
+    assert published == {
+        "web": ["127.0.0.1:8000:8000"],
+        "rehearsals": ["127.0.0.1:4710:4710"],
+    }
+    # They hold nothing that the database is needed for, and cannot reach it.
+    assert compose["services"]["rehearsals"]["networks"] == ["outside"]
+    assert compose["services"]["rehearsals"]["profiles"] == ["rehearsals"]
     for service in ("postgres", "redis"):
         assert compose["services"][service]["networks"] == ["inside"]
     assert compose["networks"]["inside"]["internal"] is True

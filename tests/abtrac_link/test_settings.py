@@ -213,6 +213,36 @@ def test_a_package_may_be_rehearsed_on_this_machine(load: Settings, key: str) ->
         assert settings["PACKAGE_APPS"][key]["endpoints"][endpoint] == "http://127.0.0.1:8100"
 
 
+@pytest.mark.parametrize(
+    ("shape", "given", "url"),
+    [
+        ({}, {}, "http://localhost:4710"),
+        ({}, {"REHEARSAL_URL": "off"}, ""),
+        ({}, {"REHEARSAL_URL": "http://127.0.0.1:9/"}, "http://127.0.0.1:9"),
+        (SERVER, {}, ""),
+        (SERVER, {"REHEARSAL_URL": "https://rehearse.example"}, "https://rehearse.example"),
+    ],
+)
+def test_rehearsals_are_where_the_settings_say(
+    load: Settings, shape: dict[str, str], given: dict[str, str], url: str
+) -> None:
+    settings = load(**shape | given)
+    assert settings["REHEARSAL_URL"] == url
+    allowed = settings["CONTENT_SECURITY_POLICY"]["DIRECTIVES"]["form-action"]
+    assert (url in allowed) is bool(url)
+    assert "" not in allowed
+    inside = load(**shape | given, REHEARSAL_INTERNAL_URL="http://rehearsals:4710")
+    assert inside["REHEARSAL_INTERNAL_URL"] == "http://rehearsals:4710"
+
+
+@pytest.mark.parametrize(
+    "address", ["http://rehearse.example", "rehearse.example", "https://rehearse.example/path"]
+)
+def test_rehearsals_where_they_cannot_be_are_refused_by_name(load: Settings, address: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^REHEARSAL_URL"):
+        load(REHEARSAL_URL=address)
+
+
 def test_the_folder_is_made_although_the_secrets_are_given(load: Settings, tmp_path: Path) -> None:
     load(SECRET_KEY="x" * 50, CREDENTIAL_KEYS=KEY)
     assert (tmp_path / "var").is_dir()

@@ -46,6 +46,8 @@ NO_PAGES = {
     *("interfaces:take_on", "interfaces:quote"),
     *("invoicing:make_dry_run", "invoicing:dry_run_file", "invoicing:dry_run_outcome"),
     *("invoicing:give_hand_over", "invoicing:confirm_set_up"),
+    "interfaces:rehearse",
+    "invoicing:remove_rehearsal",
     "invoicing:upload",
     "invoicing:unlink",
     "invoicing:unpark",

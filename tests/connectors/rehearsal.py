@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NoReturn, Protocol, Self, TypeVar
 import pytest
 import requests
 
+from connectors import registry
 from connectors.base.documents import Attachment, Contact, SalesInvoice
 from connectors.base.errors import NeedsReconnect, RetryLater
 from connectors.base.protocol import (
@@ -45,9 +46,8 @@ class Rehearsal(ABC):
     names_contacts: ClassVar[bool] = True
 
     def __init__(self, package: Package) -> None:
-        module, _, name = package.standin.partition(":")
         self.package = package
-        self.standin: Any = getattr(importlib.import_module(module), name)()
+        self.standin: Any = registry.standin_of(package)()
         self._stack = ExitStack()
         self.terms: Terms
         self.company_file: str

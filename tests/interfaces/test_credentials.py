@@ -247,10 +247,10 @@ def test_a_refusal_that_somebody_elses_renewal_explains_is_no_loss(
     fresh = server.issue() | {"expires_at": timezone.now().timestamp() + 1800}
 
     class Overtaken(StoredTokens):
-        def _package(self) -> Any:
+        def _interface(self) -> Any:
             with acting_for(interface.practice_id):
                 store_tokens(interface.pk, fresh, admin)
-            return super()._package()
+            return super()._interface()
 
     overtaken = Overtaken(interface.practice_id, interface.pk)
     assert overtaken.access_token() == fresh["access_token"]

@@ -43,6 +43,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--standin-port", type=int, default=4700, help="of the rehearsal Xero (default: 4700)"
         )
+        parser.add_argument(
+            "--rehearsal-port",
+            type=int,
+            default=0,
+            help="of what is rehearsed from its pages (default: a free one)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.EMBEDDED and not stage.is_inside():
@@ -50,7 +56,7 @@ class Command(BaseCommand):
                 "The demo runs on a database of its own. Unset DATABASE_URL and REDIS_URL first."
             )
         if not stage.is_inside():
-            self._start(options["port"], options["standin_port"])
+            self._start(options["port"], options["standin_port"], options["rehearsal_port"])
         try:
             self._play(options["port"], options["standin_port"], once=options["once"])
         except PortTaken as error:
@@ -62,13 +68,14 @@ class Command(BaseCommand):
                 connections.close_all()
                 shutil.rmtree(settings.VAR, ignore_errors=True)
 
-    def _start(self, port: int, standin_port: int) -> None:
+    def _start(self, port: int, standin_port: int, rehearsal_port: int) -> None:
         try:
             port = free_port(stage.HOST, port)
             standin_port = free_port(stage.HOST, standin_port)
+            rehearsal_port = free_port(stage.HOST, rehearsal_port)
         except PortTaken as error:
             raise CommandError(_taken(str(error))) from None
-        _start_inside(port=port, standin_port=standin_port)
+        _start_inside(port=port, standin_port=standin_port, rehearsal_port=rehearsal_port)
 
     def _play(self, port: int, standin_port: int, *, once: bool) -> None:
         self.stdout.write("Making an empty database ...")
@@ -159,7 +166,7 @@ def _taken(port: str) -> str:
     )
 
 
-def _start_inside(*, port: int, standin_port: int) -> None:
+def _start_inside(*, port: int, standin_port: int, rehearsal_port: int) -> None:
     """Begin again in an environment of the demo's own, with an empty folder of its own."""
     # One for each port of the pages, so that a demo that is running keeps its own.
     folder = Path(settings.VAR) / f"demo-{port}"
@@ -171,7 +178,8 @@ def _start_inside(*, port: int, standin_port: int) -> None:
         raise CommandError(
             f"The folder {folder} cannot be emptied ({error.strerror}). Remove it, then try again."
         ) from None
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("XERO_")}
+    others = ("XERO_", "REHEARSAL_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     standin = f"http://{stage.HOST}:{standin_port}"
     own = {
         "LINK_DEMO": "1",
@@ -183,6 +191,7 @@ def _start_inside(*, port: int, standin_port: int) -> None:
         "XERO_LOGIN_URL": standin,
         "XERO_IDENTITY_URL": standin,
         "XERO_API_URL": standin,
+        "REHEARSAL_URL": f"http://localhost:{rehearsal_port}",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "ERROR"),
     }
     words = [
