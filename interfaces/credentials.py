@@ -12,6 +12,7 @@ from uuid import uuid4
 from django.db.models import F, Q
 
 from connectors.base.errors import NeedsReconnect, RetryLater
+from connectors.base.protocol import Package
 from interfaces import clock, oauth
 from interfaces.models import AccountingInterface, Credential
 from interfaces.oauth import OAuthRefused, Tokens
@@ -211,7 +212,7 @@ class StoredTokens:
             if newer.version == stale.version:
                 raise self._lost(stale, str(error)) from None
             return newer.access_token
-        if self._keep(stale, tokens, package):
+        if self._keep(stale, tokens, app.package):
             self._seen = stale.version + 1
             return tokens.access_token
         log.warning("renewal came too late interface=%s", self._interface_id)

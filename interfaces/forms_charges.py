@@ -1,6 +1,5 @@
 """What people type about prices."""
 
-from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -10,7 +9,7 @@ from django.utils import timezone
 
 from connectors import registry
 from interfaces.models import PriceBook
-from interfaces.price_books import IN_THE_PAST, type_of
+from interfaces.price_books import type_of
 from offices.once import OnceForm
 
 # Steps of the scale that can be typed; two more than there are.
@@ -105,12 +104,6 @@ class PriceBookForm(OnceForm):
         return [
             (self[f"charged_as_{key}"], self[f"set_up_fee_{key}"]) for key in registry.packages()
         ]
-
-    def clean_from_day(self) -> date:
-        from_day: date = self.cleaned_data["from_day"]
-        if from_day < timezone.localdate():
-            raise forms.ValidationError(IN_THE_PAST)
-        return from_day
 
     def clean(self) -> None:
         """Refuse a scale with holes, and a type that is itself charged as another one."""

@@ -13,7 +13,7 @@ from connectors.base.protocol import ListsContacts
 from interfaces import clock
 from interfaces.connections import open_connector
 from interfaces.models import AccountingInterface, Lane
-from invoicing.client_matching import fold
+from invoicing.contact_book import fold
 from invoicing.models import PackageContact
 from offices.tenancy import acting_for
 

@@ -17,8 +17,9 @@ from django_htmx.http import HttpResponseClientRefresh
 from connectors.base.documents import Posted
 from connectors.base.errors import ConnectorError
 from connectors.base.protocol import Found
+from connectors.registry import label_of
 from interfaces import lanes
-from invoicing import overdue, selectors, uploads
+from invoicing import selectors, uploads
 from invoicing.comparing import are_of_others, side_by_side, told_of, told_of_nothing
 from invoicing.forms import LinkExistingForm, ParkForm, id_in, where_addresses_stand
 from invoicing.models import Batch, Upload
@@ -278,7 +279,7 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
     look_ahead([*(row.record for row in table.paginated_rows), *companions], in_trouble=in_trouble)
     context: dict[str, Any] = {
         "batch": batch,
-        "rehearsal_of": rehearsed and overdue.label_of(rehearsed),
+        "rehearsal_of": rehearsed and label_of(rehearsed),
         "standing": standing,
         "table": table,
         "show": show,

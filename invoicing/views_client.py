@@ -15,8 +15,10 @@ from invoicing.client_links import CannotMatch
 from invoicing.client_matching import Match
 from invoicing.models import Client, ContactLink, PackageContact, Upload
 from invoicing.posted import back, is_id, own_address, to
-from invoicing.uploads.states import DOCUMENTS, State
+from invoicing.selectors import went_on
+from invoicing.uploads.states import DOCUMENTS, FAILED, State
 from invoicing.views_clients import HERE, LIST_CHANGED, facts_of
+from invoicing.words import counted
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -90,7 +92,9 @@ def _link(request: PracticeRequest, interface: AccountingInterface, match: Match
         before="",
         after={"name": match.name, "contact": contact.remote_id, "contact_name": contact.name},
     )
-    messages.success(request, f"{match.client} is linked to {contact.name} in {label}.")
+    waiting = _held_back(interface, match)
+    retry = f" Retry what waited for it: {counted(waiting, 'invoice')}." if waiting else ""
+    messages.success(request, f"{match.client} is linked to {contact.name} in {label}.{retry}")
     others = ContactLink.objects.filter(interface=interface, remote_id=contact.remote_id)
     names = others.exclude(client=match.client_id).values_list("client__name", flat=True)
     if sharing := sorted(set(names)):
@@ -141,6 +145,18 @@ def _search(interface: AccountingInterface, query: str) -> Sequence[PackageConta
         alike |= Q(folded__contains=folded)
     rows = PackageContact.objects.filter(alike, interface=interface)
     return list(rows.order_by("archived", "name", "pk")[: MOST_FOUND + 1])
+
+
+def _held_back(interface: AccountingInterface, match: Match) -> int:
+    """How many of its invoices failed for want of a contact."""
+    failed = Upload.objects.filter(
+        interface=interface,
+        invoice__client=match.client_id,
+        kind__in=DOCUMENTS,
+        state__in=FAILED,
+        field="contact",
+    )
+    return failed.filter(~went_on()).count()
 
 
 def _sent(interface: AccountingInterface, client: Client) -> int:

@@ -114,7 +114,10 @@ def page_addresses(scene: Scene) -> dict[str, list[str]]:
         "invoicing:clients": [
             f"{base}interfaces/{one}/clients/{more}" for more in ("", "?show=all")
         ],
-        "invoicing:client": [f"{base}interfaces/{one}/clients/{scene.clients[4].pk}/?q=k"],
+        "invoicing:client": [
+            f"{base}interfaces/{one}/clients/{scene.clients[place].pk}/{more}"
+            for place, more in ((1, ""), (3, ""), (7, "?q=co"))
+        ],
         "invoicing:available": [
             f"{base}upload/",
             f"{base}upload/?q=nothing+like+this",

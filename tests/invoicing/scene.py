@@ -10,16 +10,19 @@ from typing import Any
 from django.utils import timezone
 
 from interfaces.models import AccountingInterface, CodeRule, Lane, PackageBreaker
+from invoicing.contact_book import fold
 from invoicing.models import (
     Attempt,
     Batch,
     Client,
+    ContactLink,
     Exchange,
     Invoice,
     InvoicePdf,
     InvoiceSetting,
     Job,
     Notice,
+    PackageContact,
     PaymentReceived,
     Upload,
     UploadEvent,
@@ -199,6 +202,7 @@ def make_scene(actor: User | None = None) -> Scene:
     _waiting_for_consent(scene, actor)
     _offered(scene)
     _parked(scene, actor)
+    _contacts(scene)
     return scene
 
 
@@ -388,6 +392,24 @@ def _parked(scene: Scene, actor: User | None) -> None:
                 parked_reason=why,
             )
         )
+
+
+def _contacts(scene: Scene) -> None:
+    """The contacts as last read: certain, likely, archived; and a client that is linked."""
+    scene.interface.contacts_read_at = timezone.now() - timedelta(hours=2)
+    scene.interface.save(update_fields=["contacts_read_at"])
+    for name in ("Harbour View Ltd", "Te Aro Cafe Group", "Mason and Daughters", "J Brown & Co"):
+        PackageContact.objects.create(
+            interface=scene.interface,
+            remote_id=f"contact-{name}",
+            name=name,
+            folded=fold(name),
+            email="accounts@contact.example",
+            archived=name == "J Brown & Co",
+        )
+    ContactLink.objects.create(
+        interface=scene.interface, client=scene.clients[3], name="", remote_id="contact-elsewhere"
+    )
 
 
 def make_trouble(scene: Scene) -> None:

@@ -8,7 +8,8 @@ import pytest
 from django.utils import timezone
 
 from interfaces.models import AccountingInterface
-from invoicing.client_matching import Contact, ContactBook, Match, Standing, fold, matches
+from invoicing.client_matching import Match, Standing, matches
+from invoicing.contact_book import Contact, ContactBook, fold
 from invoicing.models import ContactLink, Invoice, PackageContact, Upload
 from offices.models import Practice
 from offices.tenancy import acting_for

@@ -18,7 +18,7 @@ from connectors.xero.standin_ledger import Organisation
 from interfaces.credentials import store_tokens
 from interfaces.models import AccountingInterface
 from invoicing import client_links, contact_list, tasks
-from invoicing.client_matching import fold
+from invoicing.contact_book import fold
 from invoicing.models import Batch, Client, ContactLink, PackageContact, Upload
 from invoicing.uploads import lane
 from offices.models import AuditEntry, Practice, Role
@@ -426,14 +426,22 @@ def test_choosing_the_contact_settles_an_upload_that_waited_for_a_person(
     there = url(offline.practice, "batches/5/")
     body = browser.get(there).content.decode()
     its_page = page_of(offline, f"{client.pk}/")
-    assert f'href="{its_page}?next={there}">Choose the contact' in body
+    # From the contact, and from the invoice it holds up.
+    assert body.count(f'href="{its_page}?next={there}">Choose the contact') == 2
     form = {"do": "link", "name": "", "contact": contact.pk, "next": there}
-    assert browser.post(f"{its_page}decide/", form)["Location"] == there
+    done = browser.post(f"{its_page}decide/", form, follow=True)
+    assert done.redirect_chain == [(there, 302)]
+    assert said(done) == [
+        "Ridgeline is linked to Ridgeline Holdings in Xero. Retry what waited for it: 1 invoice."
+    ]
     with acting_for(offline.practice_id):
         step.refresh_from_db()
         assert (step.state, step.remote_id, step.reason) == (State.SENT, contact.remote_id, "")
         assert step.events.filter(before=State.NEEDS_PERSON, after=State.SENT).exists()
     assert links(offline) == {"Ridgeline": contact.remote_id}
+    assert "Choose the contact<span" in browser.get(there).content.decode()
+    with acting_for(offline.practice_id):
+        Upload.objects.filter(field="contact").update(field="")
     assert "Choose the contact" not in browser.get(there).content.decode()
 
 

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, ProgrammingError, connection, models, transaction
 from django.test import override_settings
 
-from interfaces.models import Lane
+from interfaces.models import Lane, LivePeriod, SetUpFee, SetUpRequest
 from invoicing.models import Client, InvoiceSetting, Notice
 from offices.models import AuditEntry, Membership, Office, Practice, PracticeKey, SupportGrant
 from offices.tenancy import NoPractice, PracticeOwned, acting_for, as_owner, current_practice_id
@@ -20,6 +20,7 @@ from tests.factories import make_client, make_interface, make_practice, make_set
 # Found before anybody is acted for: who belongs where, which lane has work, what is late. No
 # client's data.
 DIRECTORY = {Membership, SupportGrant, PracticeKey, Lane, Notice}
+DIRECTORY |= {LivePeriod, SetUpFee, SetUpRequest}
 
 
 @pytest.fixture
