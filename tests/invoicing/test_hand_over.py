@@ -283,6 +283,7 @@ def test_the_page_tells_staff_how_to_work_with_it_and_whom_to_ask(
         "Harbour Architects Ltd",
         "Head office",
         "200 Sales",
+        "Tax-free revenue As for revenue",
         "Client ID = card number",
         "Set up by sam@abtrac.example",
         "Works with it Bo",
@@ -307,6 +308,7 @@ def test_the_practices_own_admin_confirms_and_it_goes_live_with_its_fee(
     browser, confirm = client_of(ana), _at(interface, "hand-over/confirm/")
     assert "Look at it and confirm" in text_of(browser.get(_at(interface)))
     page = text_of(browser.get(_at(interface, "hand-over/")))
+    assert "Look at it and confirm" not in page
     assert "Set-up fee: $240.00 without GST, once" in page
     assert "Drawer costs $15.00 a month" in page
     assert "Tick that you accept it" in text_of(browser.post(confirm))
