@@ -14,10 +14,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
 from connectors import registry
 from connectors.base.protocol import Package
-from interfaces import charges, clock, copying, preferences
+from interfaces import charges, copying, preferences
 from interfaces.models import AccountingInterface, SetUpAnswers, SetUpRequest
 from interfaces.registration import create_interface
 from interfaces.set_up_questions import (
@@ -139,13 +140,13 @@ def give_leave(
     before = request.access_until
     if request.state == State.WITHDRAWN:
         request.state = State.ASKED
-        request.asked_at = clock.now()
+        request.asked_at = timezone.now()
         request.taken_by = request.taken_at = None
         request.quoted_fee = charges.quote_for(request.package_key)
     request.access_until = _leave(days)
     # The leave is theirs now: it holds as long as they are an admin.
     request.asked_by = actor
-    request.changed_at = clock.now()
+    request.changed_at = timezone.now()
     request.save()
     record(
         actor=actor,
@@ -189,13 +190,13 @@ def take_on(*, request_id: int, user: User, address: str | None = None) -> SetUp
     _must_be(request, *OPEN)
     if request.quoted_fee is None:
         raise ValidationError("Quote the fee first: the practice is told before any work begins.")
-    if request.access_until <= clock.now():
+    if request.access_until <= timezone.now():
         raise ValidationError(
             f"The leave of {request.practice} ended. Ask {request.asked_by} to give it again."
         )
     before = request.taken_by
     grant = _let_in(request, user, address=address)
-    request.taken_by, request.taken_at = user, clock.now()
+    request.taken_by, request.taken_at = user, timezone.now()
     _move(request, State.WORKING if request.state == State.ASKED else State(request.state))
     with acting_for(request.practice_id):
         record(
@@ -222,7 +223,7 @@ def quote(*, request_id: int, fee: Decimal, user: User, address: str | None = No
     before = request.quoted_fee
     if request.state == State.WORKING and before is not None and fee > before:
         raise ValidationError(f"The work has begun at ${before:.2f}: the fee can only be lowered.")
-    request.quoted_fee, request.changed_at = fee, clock.now()
+    request.quoted_fee, request.changed_at = fee, timezone.now()
     request.save(update_fields=["quoted_fee", "changed_at"])
     with acting_for(request.practice_id):
         record(
@@ -321,7 +322,7 @@ def keep_missing(interface: AccountingInterface) -> None:
     if known is not None:
         missing = unanswered(interface.package, known.answers) + lists_missing(interface)
         found = SetUpRequest.objects.filter(interface=interface).exclude(missing=missing)
-        found.update(missing=missing, changed_at=clock.now())
+        found.update(missing=missing, changed_at=timezone.now())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -352,7 +353,7 @@ def _row(request: SetUpRequest, user: User, inside: set[int]) -> QueueRow:
         request=request,
         package=registry.label_of(request.package_key),
         may_enter=may_enter,
-        leave_over=request.state in OPEN and request.access_until <= clock.now(),
+        leave_over=request.state in OPEN and request.access_until <= timezone.now(),
         may_take=request.state in OPEN and not mine,
         may_quote=request.state in (State.ASKED, State.WORKING),
     )
@@ -365,7 +366,7 @@ def _standing(request: SetUpRequest, interface: AccountingInterface) -> Standing
         steps=_steps(request),
         unanswered=[one for one in request.missing if one not in LISTS],
         lists=[one for one in request.missing if one in LISTS],
-        leave_over=request.state in OPEN and request.access_until <= clock.now(),
+        leave_over=request.state in OPEN and request.access_until <= timezone.now(),
     )
 
 
@@ -391,7 +392,7 @@ def _keep_answers(interface: AccountingInterface, answers: Mapping[str, Any]) ->
     kept = SetUpAnswers.objects.select_for_update().get(interface=interface)
     before = dict(kept.answers)
     kept.answers = {**before, **answers}
-    kept.changed_at = clock.now()
+    kept.changed_at = timezone.now()
     kept.save(update_fields=["answers", "changed_at"])
     preferences.save_preferences(interface, settings_among(interface.package, answers))
     if not interface.package.signs_in and answers.get(COMPANY_FILE):
@@ -421,14 +422,15 @@ def _must_be(request: SetUpRequest, *states: State) -> None:
 
 
 def _move(request: SetUpRequest, state: State) -> None:
-    request.state, request.changed_at = state, clock.now()
+    request.state, request.changed_at = state, timezone.now()
     request.save()
 
 
 def _leave(days: int) -> datetime:
     if days not in LEAVE_DAYS:
         raise ValidationError("Choose how long our team may work in your practice.")
-    return clock.now() + timedelta(days=days)
+    # By the clock that ends grants, which may not last longer than the leave.
+    return timezone.now() + timedelta(days=days)
 
 
 def _let_in(request: SetUpRequest, user: User, *, address: str | None) -> SupportGrant:

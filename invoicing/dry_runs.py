@@ -21,7 +21,6 @@ from connectors.base.cents import to_cents
 from connectors.base.documents import CreditNote, LineKind, SalesInvoice, TaxBasis
 from connectors.base.errors import Rejected
 from connectors.base.protocol import WritesImportFile
-from interfaces import clock
 from interfaces.codes import CodeBook
 from interfaces.connections import open_with
 from interfaces.credentials import GivenToken
@@ -80,7 +79,7 @@ def make(*, practice: Practice, interface: AccountingInterface, actor: User) -> 
     names = _names_of(interface)
     return DryRun.objects.create(
         interface=interface,
-        made_at=clock.now(),
+        made_at=timezone.now(),
         made_by=actor,
         documents=[_frozen(one, names) for one in tried],
         file_name=name,
@@ -95,7 +94,7 @@ def tell(*, run: DryRun, good: bool, note: str, actor: User) -> DryRun:
         raise ValidationError("Something in it must be put right first. Then make another one.")
     run.outcome = Outcome.GOOD if good else Outcome.BAD
     run.outcome_note = note
-    run.outcome_by, run.outcome_at = actor, clock.now()
+    run.outcome_by, run.outcome_at = actor, timezone.now()
     run.save(update_fields=["outcome", "outcome_note", "outcome_by", "outcome_at"])
     return run
 
