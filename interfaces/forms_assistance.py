@@ -87,11 +87,21 @@ class AskForm(AnswersForm):
             required=False,
             label="Take the settings over from",
             empty_label="None",
-            help_text="Its preferences now; its codes once your lists are here. Never its sign-in.",
+            help_text="Its preferences, also below where you change nothing. Its codes can be taken"
+            " over under Preferences once your lists are here; its sign-in never is.",
         )
         if not others:
             del self.fields["copy_from"]
         self.fields["days"] = LeaveField(label=f"Let Abtrac's support work in {practice_name} for")
+        self._settings = [one.key for one in package.settings]
+
+    def answers(self) -> dict[str, Any]:
+        """What was answered; a setting left at its default is as it is where it is taken from."""
+        answers, source = super().answers(), self.cleaned_data.get("copy_from")
+        if source is not None:
+            untouched = {key for key in answers if f"ask_{key}" not in self.changed_data}
+            answers |= {key: source.preference(key) for key in untouched & set(self._settings)}
+        return answers
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]

@@ -149,6 +149,27 @@ def test_what_is_wrong_is_said_and_nothing_is_made(
     assert not SetUpRequest.objects.exists()
 
 
+def test_the_settings_of_another_interface_stand_where_nothing_else_was_chosen(
+    practice: Practice, ana: User
+) -> None:
+    kept = {"detail": "single", "match_contacts_by": "name"}
+    with acting_for(practice.pk):
+        other = make_interface(package_key="drawer", name="Drawer Dunedin", preferences=kept)
+        xero = make_interface(name="Xero")
+    chosen = CHECKLIST | {"ask_detail": "lines", "ask_match_contacts_by": "number"}
+    browser = client_of(ana)
+    assert "Drawer Dunedin" in text_of(browser.get(_base(practice, "ask/drawer/")))
+    refused = browser.post(_base(practice, "ask/drawer/"), chosen | {"copy_from": xero.pk})
+    assert "Select a valid choice" in text_of(refused)
+    browser.post(_base(practice, "ask/drawer/"), chosen | {"copy_from": other.pk})
+    with acting_for(practice.pk):
+        made = AccountingInterface.objects.get(name="Drawer Auckland")
+        assert {key: made.preference(key) for key in kept} == kept
+        assert made.set_up_answers.answers["detail"] == "single"
+    [entry] = _entries(practice, "set_up.asked")
+    assert entry.detail["copied_from"] == "Drawer Dunedin"
+
+
 def test_what_is_not_known_yet_is_left_out_and_shown_as_missing_until_it_is_given(
     practice: Practice, ana: User
 ) -> None:
