@@ -8,10 +8,11 @@ from celery import current_app
 from kombu.exceptions import OperationalError
 
 from connectors.base.documents import Account, Codes, Tax
-from connectors.base.errors import ConnectorError
+from connectors.base.errors import ConnectorError, RetryLater
 from connectors.base.protocol import ReadsCodes
 from interfaces import clock
 from interfaces.code_book import CodeBook, Explained, LineFacts, Problem, Resolved, Step
+from interfaces.code_lists import CodeList, Kind
 from interfaces.connections import open_connector
 from interfaces.models import AccountCode, AccountingInterface, TaxCode
 from offices.tenancy import acting_for
@@ -27,6 +28,7 @@ __all__ = [
     "refresh_quietly",
     "refresh_soon",
     "set_available",
+    "take_list",
 ]
 
 log = logging.getLogger("interfaces.codes")
@@ -47,6 +49,8 @@ def refresh_codes(*, practice_id: int, interface_id: int) -> None:
     try:
         with open_connector(practice_id=practice_id, interface_id=interface_id) as connector:
             codes = connector.read_codes()
+        if not codes.accounts:
+            raise _empty_chart(interface)
     except ConnectorError as error:
         with acting_for(practice_id):
             AccountingInterface.objects.filter(pk=interface_id).update(codes_error=str(error)[:500])
@@ -59,6 +63,30 @@ def refresh_codes(*, practice_id: int, interface_id: int) -> None:
         "codes read practice=%s interface=%s accounts=%s taxes=%s",
         *(practice_id, interface_id, len(codes.accounts), len(codes.taxes)),
     )
+
+
+def _empty_chart(interface: AccountingInterface) -> RetryLater:
+    """No company file is without accounts: taken at its word, every code would be gone."""
+    label = interface.package.label
+    return RetryLater(
+        f"{label} lists no account at all for {interface.company_file_name or interface.name}, so"
+        f" the codes were left as they were. Look there whether it is the right"
+        f" {interface.package.company_file_word} and has its chart of accounts, then read again."
+    )
+
+
+def take_list(interface: AccountingInterface, found: CodeList) -> None:
+    """Keep a list that a person brought, as if it had been read. Needs a scope.
+
+    The other list stays as it is.
+    """
+    if found.kind is Kind.ACCOUNTS:
+        _upsert(AccountCode, interface, found.listed, _account_fields)
+    else:
+        _upsert(TaxCode, interface, found.listed, _tax_fields)
+    interface.codes_read_at = clock.now()
+    interface.codes_error = ""
+    interface.save(update_fields=["codes_read_at", "codes_error"])
 
 
 def refresh_soon(practice_id: int, interface_id: int) -> None:

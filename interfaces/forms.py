@@ -8,6 +8,7 @@ from connectors import registry
 from connectors.base.documents import CompanyFile
 from connectors.base.protocol import Setting
 from interfaces import preferences
+from interfaces.code_lists import Kind
 from interfaces.models import AccountingInterface
 from interfaces.tiles import free_name
 
@@ -129,3 +130,18 @@ def field_for(setting: Setting, initial: Any) -> forms.Field:
             common["help_text"] = f"{setting.help} One is kept; leave empty to go on with it."
         return forms.CharField(widget=forms.PasswordInput, **common)
     return forms.CharField(max_length=500, **common)
+
+
+class CodeListForm(forms.Form):
+    """A list of codes as the package exported it."""
+
+    kind = forms.ChoiceField(
+        label="What it lists",
+        choices=[(Kind.ACCOUNTS.value, "Account codes"), (Kind.TAXES.value, "Tax codes")],
+        widget=forms.RadioSelect,
+    )
+    file = forms.FileField(
+        label="The list, as CSV",
+        help_text="Its first line names the columns: code and name, for tax codes also rate.",
+        error_messages={"empty": "The file is empty."},
+    )

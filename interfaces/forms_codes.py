@@ -361,12 +361,12 @@ class RuleForm(forms.Form):
         error_messages={"invalid_choice": "Select a valid choice. That one is not among them."},
     )
     other_scope = forms.ChoiceField(
-        label="or of another",
+        label="Or another, of the kind",
         required=False,
         choices=[("", "---------"), *((one.value, one.label) for one in NAMED)],
     )
     other_subject = forms.CharField(
-        label="named",
+        label="Its name",
         required=False,
         max_length=100,
         help_text="As it will stand on invoices, for one that no invoice has named so far.",
@@ -397,7 +397,7 @@ class RuleForm(forms.Form):
         self.fields["account"] = CodeChoice(
             codes=offered,
             empty="---------",
-            label="go to account",
+            label="Account",
             initial=chosen.pk if chosen else None,
         )
         self.fields["account"].required = True

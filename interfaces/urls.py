@@ -6,7 +6,7 @@ The pages of codes show what invoices need of them: their views are invoicing's 
 
 from django.urls import path
 
-from interfaces import views, views_assistance, views_consent
+from interfaces import views, views_assistance, views_code_lists, views_consent
 from interfaces.views_charges import urlpatterns_charges
 
 app_name = "interfaces"
@@ -20,6 +20,7 @@ urlpatterns = [
     path(f"{BASE}rehearse/", views_consent.rehearse, name="rehearse"),
     path(ONE, views.detail, name="detail"),
     path(f"{ONE}codes/refresh/", views.refresh, name="refresh"),
+    path(f"{ONE}codes/import/", views_code_lists.import_codes, name="import_codes"),
     path(f"{ONE}preferences/", views.preferences, name="preferences"),
     path(f"{ONE}pause/", views.pause, name="pause"),
     path(f"{ONE}resume/", views.resume, name="resume"),

@@ -65,6 +65,7 @@ ELSEWHERE = {
     "interfaces:callback",
     *("interfaces:ask", "interfaces:answers", "interfaces:set_ups"),  # test_assisted_set_up
     *("invoicing:dry_run", "invoicing:hand_over"),  # test_assisted_set_up
+    "interfaces:import_codes",
     "account_inactive",
     "account_reauthenticate",
     "mfa_authenticate",
