@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Value, When
 
 from connectors.base.protocol import Setting
 from interfaces import clock
@@ -120,6 +120,76 @@ def missing_defaults(interface: AccountingInterface) -> list[str]:
     return [name for name, chosen in needed.items() if chosen is None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class CodeToMend:
+    """A code that is chosen somewhere and that no line may carry any more."""
+
+    interface_id: int
+    interface_name: str
+    code: str
+    why: str
+    used: list[str]
+
+
+def codes_to_mend(interface: AccountingInterface | None = None) -> list[CodeToMend]:
+    """Those of the interface, or of all that are in use, in one query. Needs a scope.
+
+    Told before the next upload, which would refuse every line that comes to one of them.
+    """
+    accounts = _gone(AccountCode, "revenue_account", "tax_free_account", "disbursement_account")
+    accounts = accounts.annotate(
+        in_rule=Exists(CodeRule.objects.filter(account=OuterRef("pk"))),
+        is_mapped=Exists(AccountMapping.objects.filter(account=OuterRef("pk"))),
+    )
+    taxes = _gone(TaxCode, "revenue_tax", "tax_free_tax").annotate(
+        # Rules give accounts only.
+        in_rule=Exists(TaxCode.objects.none()),
+        is_mapped=Exists(TaxMapping.objects.filter(tax=OuterRef("pk"))),
+    )
+    columns = ("interface_id", "interface__name", "code", "name", "why", *USED)
+    found = [
+        rows.filter(Q(is_default=True) | Q(in_rule=True) | Q(is_mapped=True))
+        .filter(Q(interface=interface) if interface else ~Q(interface__state=State.DISCONNECTED))
+        .order_by()
+        .values_list(*columns)
+        for rows in (accounts, taxes)
+    ]
+    mended = [
+        CodeToMend(
+            interface_id=pk,
+            interface_name=named,
+            code=f"{code} {name}",
+            why=why,
+            used=[word for word, uses in zip(USED.values(), used, strict=True) if uses],
+        )
+        for pk, named, code, name, why, *used in found[0].union(found[1], all=True)
+    ]
+    return sorted(mended, key=lambda one: (one.interface_name, one.code))
+
+
+# How a code can be chosen, and what people call that.
+USED = {"is_default": "a default", "in_rule": "a rule", "is_mapped": "a code of Abtrac's"}
+
+
+def _gone(model: Any, *defaults: str) -> QuerySet[Any]:
+    """The codes that no line may carry, why, and whether one of these defaults is it."""
+    as_default = Q()
+    for name in defaults:
+        as_default |= Q(**{f"interface__{name}": F("pk")})
+    gone = Q(vanished_at__isnull=False) | Q(active=False) | Q(usable_for_sales=False)
+    rows: QuerySet[Any] = model.objects.filter(gone).annotate(
+        # In the words of `PackageCode.why_not`.
+        why=Case(
+            When(vanished_at__isnull=False, then=Value("is no longer in the package's list")),
+            When(active=False, then=Value("is archived")),
+            default=Value("cannot be used on sales lines"),
+            output_field=CharField(),
+        ),
+        is_default=Case(When(as_default, then=Value(True)), default=Value(False)),
+    )
+    return rows
+
+
 def accounts_of(interface: AccountingInterface) -> list[AccountCode]:
     """Every account code, by code. Needs a scope."""
     return list(AccountCode.objects.filter(interface=interface).order_by("code"))
@@ -140,13 +210,20 @@ def all_of_practice() -> QuerySet[AccountingInterface]:
 def standing_of(interface: AccountingInterface) -> dict[str, Any]:
     """What the interface's own page tells of it. Needs a scope."""
     accounts, taxes = accounts_of(interface), taxes_of(interface)
+    mending = codes_to_mend(interface)
+    told = {one.code for one in mending}
     return {
         "missing": missing_defaults(interface),
         "sharing": sharing_company_file(interface, interface.company_file_id),
         "defaults": _defaults_in_words(interface, accounts, taxes),
         "accounts_offered": sum(one.available and one.can_be_used for one in accounts),
         "taxes_offered": sum(one.available and one.can_be_used for one in taxes),
-        "vanished": [str(one) for one in (*accounts, *taxes) if one.available and one.vanished_at],
+        "mending": mending,
+        "vanished": [
+            str(one)
+            for one in (*accounts, *taxes)
+            if one.available and one.vanished_at and str(one) not in told
+        ],
     }
 
 

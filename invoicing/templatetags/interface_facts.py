@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from django import template
 
 from interfaces import lanes
+from interfaces import selectors as of_interfaces
 from interfaces.models import AccountingInterface
+from interfaces.selectors import CodeToMend
 from invoicing import selectors, set_up
 from invoicing.links import UploadFacts, facts_of
 from invoicing.models import Notice
@@ -49,3 +51,9 @@ def notices_of(interface: AccountingInterface) -> list[Notice]:
 def troubles_of(interface: AccountingInterface) -> list[Trouble]:
     """Its package, while that is in trouble."""
     return selectors.troubles([interface], lanes.troubled_packages())
+
+
+@register.simple_tag
+def codes_to_mend() -> list[CodeToMend]:
+    """Codes that are chosen at any interface in use, and that no line may carry any more."""
+    return of_interfaces.codes_to_mend()

@@ -109,7 +109,9 @@ def test_a_default_that_is_gone_stays_the_default(
     after = reload(interface)
     assert after.revenue_account_id == interface.revenue_account_id
     with acting_for(interface.practice_id):
-        assert "200 Sales" in selectors.standing_of(after)["vanished"]
+        [sales] = [one for one in selectors.codes_to_mend() if one.code == "200 Sales"]
+    assert (sales.interface_name, sales.used) == ("Ledger Auckland", ["a default"])
+    assert sales.why == "is no longer in the package's list"
 
 
 def test_a_code_that_was_renamed_or_archived_there_is_here_too(

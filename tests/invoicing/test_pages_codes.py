@@ -497,3 +497,45 @@ def test_rules_of_another_interface_are_not_there_and_readers_change_nothing(
     assert "Add a rule" not in text_of(reader.get(at(other, "rules/")))
     for path in ("rules/", f"rules/{made.pk}/", f"rules/{made.pk}/remove/", "save/"):
         assert reader.post(at(other, path)).status_code == 403
+
+
+# --- Codes that went -----
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"vanished_at": timezone.now()}, "is no longer in the package's list"),
+        ({"active": False}, "is archived"),
+        ({"usable_for_sales": False}, "cannot be used on sales lines"),
+    ],
+)
+def test_a_code_that_went_is_told_before_the_next_upload_with_where_it_is_chosen(
+    interface: AccountingInterface, browser: Client, change: dict[str, Any], why: str
+) -> None:
+    with acting_for(interface.practice_id):
+        account = AccountCode.objects.get(code="200")
+        tax = TaxCode.objects.get(code="INPUT2")
+        rule = {"interface": interface, "account": account}
+        CodeRule.objects.create(scope=Scope.TASK, subject="Design", **rule)
+        AccountMapping.objects.create(code="4000", **rule)
+        TaxMapping.objects.create(interface=interface, code="EXP", tax=tax)
+        interface.tax_free_tax = TaxCode.objects.get(code="ZERORATED")
+        interface.save()
+        for model in (AccountCode, TaxCode):
+            # Also of codes that are chosen nowhere: they stop nothing.
+            model.objects.update(**change)
+    paths = ("upload/", f"interfaces/{interface.pk}/")
+    pages = [url(interface.practice, path) for path in paths]
+    for page in pages:
+        told = text_of(browser.get(page))
+        for words in (
+            f"Xero Auckland : 200 Sales (a rule and a code of Abtrac's) {why}.",
+            f"INPUT2 15% GST on Expenses (a code of Abtrac's) {why}.",
+            f"ZERORATED Zero Rated (a default) {why}.",
+        ):
+            assert words in told
+        assert "260 Other revenue (" not in told
+    with acting_for(interface.practice_id):
+        AccountingInterface.objects.update(state=AccountingInterface.State.DISCONNECTED)
+    assert "are refused before they are sent" not in text_of(browser.get(pages[0]))
