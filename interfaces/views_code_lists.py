@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from connectors.base.protocol import ReadsCodes
-from interfaces import codes, selectors
+from interfaces import assistance, codes, selectors
 from interfaces.code_lists import (
     MOST_BYTES,
     Changes,
@@ -82,6 +82,7 @@ def _confirmed(
     found = parse(kept["text"], kind=kind, encoding=kept["encoding"])
     changes = _changes(interface, found)
     codes.take_list(interface, found)
+    assistance.keep_missing(interface)
     record_request(
         request,
         "interface.codes_imported",

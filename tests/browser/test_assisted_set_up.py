@@ -1,12 +1,8 @@
 """A set-up by Abtrac's support in the browser: asked for, done, handed over, confirmed."""
 
-from datetime import date
-
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
-from interfaces import assistance
-from interfaces.models import AccountCode, AccountingInterface, TaxCode
 from offices.models import Practice, User
 from offices.tenancy import acting_for
 from tests.browser.conftest import OpenAs, Watched
@@ -14,6 +10,8 @@ from tests.browser.test_every_page import check, look_at
 from tests.factories import make_client, make_invoice, make_office, make_setting, make_user
 
 BASE = "/harbour/accounting/interfaces/"
+ACCOUNTS = "Account No;Account Name;Type\n4-1000;Fees;Income\n4-2000;Recoveries;Income\n"
+TAXES = "\ufeffTax Code,Description,Rate\nS15,GST on sales,15%\nS0,No GST,0%\n"
 
 
 @pytest.mark.usefixtures("invented_packages")
@@ -27,12 +25,10 @@ def test_support_sets_a_package_up_and_the_practice_confirms(
     ours, support = open_as(admin), open_as(sam)
 
     one = _ask(ours)
-    with acting_for(office_practice.pk):
-        _give_lists(AccountingInterface.objects.get())
+    _give_list(ours, one, "Account codes", ACCOUNTS)
+    _give_list(ours, one, "Tax codes", TAXES)
     _take_on(support)
     _set(support, one)
-    with acting_for(office_practice.pk):
-        AccountingInterface.objects.update(offered_from=date(2026, 11, 1))
 
     page = support.open(f"{one}dry-run/")
     page.get_by_role("button", name="Make a dry run").click()
@@ -77,13 +73,18 @@ def _ask(window: Watched) -> str:
     return one
 
 
-def _give_lists(interface: AccountingInterface) -> None:
-    """What the practice exported from its package."""
-    for code, name in (("4-1000", "Fees"), ("4-2000", "Recoveries")):
-        AccountCode.objects.create(interface=interface, code=code, name=name, kind="Income")
-    for code, name, rate in (("S15", "GST on sales", 15), ("S0", "No GST", 0)):
-        TaxCode.objects.create(interface=interface, code=code, name=name, rate=rate)
-    assistance.keep_missing(interface)
+def _give_list(window: Watched, one: str, kind: str, text: str) -> None:
+    """Bring in what the practice exported from its package."""
+    look_at(window, f"{one}codes/import/")
+    page = window.page
+    page.get_by_label(kind, exact=True).check()
+    file: FilePayload = {"name": "list.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    page.get_by_label("The list, as CSV").set_input_files(file)
+    page.get_by_role("button", name="Look at the list").click()
+    expect(page.get_by_role("heading", name="What this list changes")).to_be_visible()
+    check(page, "list of codes", body=page.content())
+    page.get_by_role("button", name="Import these").click()
+    page.wait_for_url("**/codes/**")
 
 
 def _take_on(window: Watched) -> None:
@@ -108,6 +109,7 @@ def _set(window: Watched, one: str) -> None:
     expect(page.get_by_text("Codes and defaults are saved.")).to_be_visible()
     page = window.open(f"{one}invoice-settings/")
     page.get_by_label("Link Head office").check()
+    page.get_by_label("Go-live date").fill("2026-11-01")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Invoice settings are saved.")).to_be_visible()
 

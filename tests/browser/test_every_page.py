@@ -37,6 +37,8 @@ NO_PAGES = {
     "interfaces:refresh",
     "interfaces:connect",
     "interfaces:disconnect",
+    *("interfaces:pause", "interfaces:resume"),
+    *("invoicing:set_up", "invoicing:tried", "invoicing:try_one", "invoicing:offer_again"),
     "interfaces:statement",
     "interfaces:statements_of_all",
     "invoicing:read_contacts",
@@ -61,6 +63,7 @@ ELSEWHERE = {
     "invoicing:match_rule",
     "invoicing:park",
     "invoicing:park_failed",
+    *("invoicing:mark_in_accounts", "invoicing:test"),  # test_set_up
     "interfaces:choose",
     "interfaces:callback",
     *("interfaces:ask", "interfaces:answers", "interfaces:set_ups"),  # test_assisted_set_up
@@ -125,6 +128,13 @@ def page_addresses(scene: Scene) -> dict[str, list[str]]:
             f"{base}upload/?office=nonsense",
         ],
         "invoicing:parked": [f"{base}parked/"],
+        "invoicing:in_accounts": [f"{base}in-accounts/"],
+        "invoicing:go_live": [f"{base}interfaces/{one}/go-live/"],
+        "invoicing:interface_history": [f"{base}interfaces/{one}/history/"],
+        "invoicing:health": [
+            f"{base}interfaces/{one}/health/",
+            f"{base}interfaces/{lapsed}/health/",
+        ],
         "invoicing:batches": [f"{base}batches/"],
         "invoicing:batch": [*batches, f"{base}batches/1/?show=failed"],
         "invoicing:invoice": [f"{base}invoices/{invoice_id}/" for invoice_id in invoices],

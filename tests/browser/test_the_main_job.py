@@ -94,19 +94,14 @@ def test_from_logging_in_to_sent_and_on_after_a_new_sign_in(
     expect(page.locator("tbody")).to_contain_text("Not linked")
 
     menu(page, wide, "Interface Settings")
-    page.get_by_role("link", name="Add interface").click()
-    page.get_by_label("Display name").fill("Xero Auckland")
-    page.get_by_role("radio", name="Xero").check()
-    page.get_by_role("button", name="Add interface").click()
-    page.get_by_role("button", name="Connect to Xero").click()
+    page.get_by_role("button", name="Connect Xero").click()
     page.get_by_role("button", name="Allow access").click()
     page.wait_for_url("**/choose/**")
     check(page, "choose the organisation")
     page.get_by_label(ORGANISATION).check()
     page.get_by_role("button", name="Use this organisation").click()
-    expect(page.get_by_text(f"Xero Auckland is connected to {ORGANISATION}.")).to_be_visible()
+    expect(page.get_by_text(f"Xero is connected to {ORGANISATION}.")).to_be_visible()
 
-    page.get_by_role("link", name="Codes and defaults").last.click()
     for label, code in (
         ("Account for revenue", "200"),
         ("Account for disbursements", "210"),
@@ -118,11 +113,13 @@ def test_from_logging_in_to_sent_and_on_after_a_new_sign_in(
         choice.select_option(value)
     page.get_by_role("button", name="Save").first.click()
     expect(page.get_by_text("Codes and defaults are saved.")).to_be_visible()
-    check(page, "codes")
-    page.get_by_role("link", name="Xero Auckland").click()
-    page.get_by_role("link", name="Link invoice settings").click()
+    page.get_by_role("button", name="Continue").click()
     page.get_by_label("Link Standard").check()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_label("Go-live date").fill("2026-11-01")
+    page.get_by_role("button", name="Save and continue").click()
+    page.get_by_role("link", name="Continue").click()
+    page.get_by_label("This is right").check()
+    page.get_by_role("button", name="Go live").click()
     with acting_for(office_practice.pk):
         assert InvoiceSetting.objects.get().interface is not None
 
@@ -173,10 +170,7 @@ def test_a_sign_in_that_was_declined_says_so(
 ) -> None:
     window = open_as(admin, viewport)
     page = window.open("/harbour/accounting/interfaces/add/")
-    page.get_by_label("Display name").fill("Xero Auckland")
-    page.get_by_role("radio", name="Xero").check()
-    page.get_by_role("button", name="Add interface").click()
-    page.get_by_role("button", name="Connect to Xero").click()
+    page.get_by_role("button", name="Connect Xero").click()
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("h1")).to_have_text("Not connected")
     window.complaints.clear()  # the browser's own, of the status 400

@@ -54,7 +54,11 @@ def interface(practice: Practice, ana: User, sam: User) -> Iterator[AccountingIn
     """Drawer, asked for by Ana, in Sam's hands, its codes and invoice setting chosen."""
     with acting_for(practice.pk):
         made = make_interface(
-            package_key="drawer", name="Drawer", offered_from=date(2026, 11, 1), currency=""
+            package_key="drawer",
+            name="Drawer",
+            offered_from=date(2026, 11, 1),
+            currency="",
+            live_since=None,
         )
         SetUpAnswers.objects.create(interface=made, answers={"importer": "Bo"})
         make_setting(made, name="Head office")

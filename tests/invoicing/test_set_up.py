@@ -437,7 +437,7 @@ def test_health_tells_of_the_last_call_and_of_what_vanished(
     page = text_of(browser.get(page_of("invoicing:health", live)))
     assert "Last written there" in page
     assert "(200)" in page
-    assert "No longer in Xero: 200 Fees" in page
+    assert "200 Fees (a default) is no longer in" in page
 
 
 @pytest.mark.parametrize("page", ["invoicing:interface_history", "invoicing:health"])
