@@ -59,6 +59,13 @@ def test_forty_of_forty_three_arrive_and_three_say_why_twice_over(
         assert played.stderr == ""
 
 
+def test_it_can_stop_before_anything_is_set_up(environment: dict[str, str]) -> None:
+    played = play(environment, "--once", "--unconnected")
+    assert played.returncode == 0, played.stderr
+    assert "Nothing is connected yet. Log in as the admin and choose a package." in played.stdout
+    assert "Batch" not in played.stdout
+
+
 def test_it_serves_the_pages_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
     with playing(environment) as (process, told):
         address = next(re.finditer(r"Look at it: (\S+)", told)).group(1)

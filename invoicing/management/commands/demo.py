@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="end after the table")
+        parser.add_argument(
+            "--unconnected",
+            action="store_true",
+            help="stop before anything is set up, to connect the rehearsal Xero by hand",
+        )
         parser.add_argument("--port", type=int, default=8000, help="of the pages (default: 8000)")
         parser.add_argument(
             "--standin-port", type=int, default=4700, help="of the rehearsal Xero (default: 4700)"
@@ -58,7 +64,7 @@ class Command(BaseCommand):
         if not stage.is_inside():
             self._start(options["port"], options["standin_port"], options["rehearsal_port"])
         try:
-            self._play(options["port"], options["standin_port"], once=options["once"])
+            self._play(options)
         except PortTaken as error:
             raise CommandError(_taken(str(error))) from None
         except WentWrong as error:
@@ -77,15 +83,19 @@ class Command(BaseCommand):
             raise CommandError(_taken(str(error))) from None
         _start_inside(port=port, standin_port=standin_port, rehearsal_port=rehearsal_port)
 
-    def _play(self, port: int, standin_port: int, *, once: bool) -> None:
+    def _play(self, options: Mapping[str, Any]) -> None:
+        once = options["once"]
         self.stdout.write("Making an empty database ...")
         call_command("migrate", verbosity=0)
-        with stage.set_up(port=port, standin_port=standin_port) as running:
+        with stage.set_up(port=options["port"], standin_port=options["standin_port"]) as running:
             story = tell(timezone.localdate())
             self.stdout.write("Abtrac sends the practice over the REST API ...")
             cast = journey.take_in_practice()
             journey.send_over_api(stage=running, cast=cast, story=story)
-            self.stdout.write("An admin connects Xero, and sets codes and preferences ...")
+            if options["unconnected"]:
+                self._leave_to_the_visitor(running, cast, once=once)
+                return
+            self.stdout.write("An admin connects Xero step by step, and goes live ...")
             journey.connect(stage=running, cast=cast, story=story)
             journey.spoil(stage=running, story=story)
             self.stdout.write("An accounts person presses Upload to accounts ...")
@@ -93,7 +103,7 @@ class Command(BaseCommand):
             self._tell(cast, number)
             self._compare(running, story, must_agree=once)
             if not once:
-                self._serve(running, cast, number)
+                self._serve(running, cast, f"batches/{number}/")
 
     def _tell(self, cast: Cast, number: int) -> None:
         uploads = journey.documents_of(cast, number)
@@ -135,8 +145,13 @@ class Command(BaseCommand):
             f" total; less the credit notes they come to NZD {total:,.2f}."
         )
 
-    def _serve(self, running: Stage, cast: Cast, number: int) -> None:
-        address = f"{running.url}/{cast.practice.slug}/accounting/batches/{number}/"
+    def _leave_to_the_visitor(self, running: Stage, cast: Cast, *, once: bool) -> None:
+        self.stdout.write("Nothing is connected yet. Log in as the admin and choose a package.")
+        if not once:
+            self._serve(running, cast, "interfaces/")
+
+    def _serve(self, running: Stage, cast: Cast, page: str) -> None:
+        address = f"{running.url}/{cast.practice.slug}/accounting/{page}"
         self.stdout.write(f"\nLook at it: {address}")
         for one in cast.log_ins:
             self.stdout.write(f"  {one.role:9} {one.email:26} {one.password}")
@@ -202,6 +217,6 @@ def _start_inside(*, port: int, standin_port: int, rehearsal_port: int) -> None:
         "--standin-port",
         str(standin_port),
     ]
-    words += ["--once"] if "--once" in sys.argv else []
+    words += [word for word in ("--once", "--unconnected") if word in sys.argv]
     sys.stdout.flush()
     os.execve(sys.executable, words, {**kept, **own})  # noqa: S606 - this same program
