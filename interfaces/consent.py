@@ -18,7 +18,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from connectors.base.documents import CompanyFile
 from connectors.base.errors import ConnectorError
 from connectors.base.protocol import ListsCompanyFiles, Package
-from interfaces import clock, company_files, credentials, oauth
+from interfaces import clock, company_files, credentials, oauth, selectors
 from interfaces.connections import open_with
 from interfaces.credentials import GivenToken
 from interfaces.models import AccountingInterface, ConsentRequest
@@ -60,6 +60,8 @@ class Arrival:
     interface: AccountingInterface
     connected: bool
     next_url: str
+    # The state it was in, in words.
+    before: str
 
 
 def start(
@@ -198,6 +200,7 @@ def _store(trip: Trip, *, user: User, tokens: Tokens, files: list[CompanyFile]) 
         interface = AccountingInterface.objects.select_for_update(no_key=True).get(
             pk=trip.interface_id
         )
+        before = interface.get_state_display()
         chosen = _pick(interface, files)
         credentials.store_tokens(interface.pk, tokens, user)
         connected = chosen is not None or not interface.package.can(ListsCompanyFiles)
@@ -208,11 +211,14 @@ def _store(trip: Trip, *, user: User, tokens: Tokens, files: list[CompanyFile]) 
         else:
             company_files.ask_for_one(interface)
         interface.refresh_from_db()
-    return Arrival(interface=interface, connected=connected, next_url=trip.next_url)
+    return Arrival(interface=interface, connected=connected, next_url=trip.next_url, before=before)
 
 
 def _pick(interface: AccountingInterface, files: list[CompanyFile]) -> CompanyFile | None:
-    """The interface's own company file, or the only one; None when a person must choose."""
+    """The interface's own company file, or the only one; None when a person must choose.
+
+    One that another interface uses already is never taken without a person's saying so.
+    """
     if not interface.package.can(ListsCompanyFiles):
         return None
     word = interface.package.company_file_word
@@ -229,4 +235,6 @@ def _pick(interface: AccountingInterface, files: list[CompanyFile]) -> CompanyFi
             f" {names}. Nothing has changed. Sign in as somebody who can reach"
             f" {interface.company_file_name}, or add another interface."
         )
-    return files[0] if len(files) == 1 else None
+    if len(files) > 1 or selectors.sharing_company_file(interface, files[0].id):
+        return None
+    return files[0]

@@ -49,7 +49,13 @@ def disconnect(
             actor=actor,
             action="interface.disconnected",
             subject=interface.name,
-            detail={"package": interface.package_key, "company_file": interface.company_file_name},
+            detail={
+                "interface": interface.pk,
+                "package": interface.package_key,
+                "company_file": interface.company_file_name,
+                "before": interface.get_state_display(),
+                "after": State.DISCONNECTED.label,
+            },
             as_support=as_support,
             address=address,
         )

@@ -98,6 +98,14 @@ class PreferencesForm(forms.Form):
                 )
                 self.add_error(f"set_{setting.key}", message)
 
+    def secrets_given(self) -> list[str]:
+        """The labels of the secrets that were typed in anew."""
+        return [
+            setting.label
+            for setting in preferences.secrets_of(self._interface.package)
+            if self.cleaned_data.get(f"set_{setting.key}")
+        ]
+
     def save(self) -> None:
         """Keep name and preferences. Needs a scope."""
         self._interface.name = self.cleaned_data["name"]

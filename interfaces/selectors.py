@@ -241,6 +241,11 @@ def _defaults_in_words(
     ]
 
 
+def settings_in_words(interface: AccountingInterface) -> dict[str, str]:
+    """Its name and preferences, for the record of what was before and after."""
+    return {"display name": interface.name, **dict(preferences_in_words(interface))}
+
+
 def preferences_in_words(interface: AccountingInterface) -> list[tuple[str, str]]:
     """Each preference and its value as a person reads it; secrets only as kept or not."""
     return [(one.label, _value_in_words(one, interface)) for one in interface.package.settings]

@@ -119,6 +119,7 @@ def preferences(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
     interface = get_object_or_404(AccountingInterface, pk=interface_id)
     form = PreferencesForm(request.POST or None, interface=interface)
     if request.method == "POST" and form.is_valid():
+        before = selectors.settings_in_words(interface)
         try:
             with transaction.atomic():
                 form.save()
@@ -126,7 +127,14 @@ def preferences(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
             form.add_error("name", NAME_TAKEN)
         else:
             record_request(
-                request, "interface.preferences_set", interface.name, changed=form.changed_data
+                request,
+                "interface.preferences_set",
+                interface.name,
+                interface=interface.pk,
+                before=before,
+                after=selectors.settings_in_words(interface),
+                # Of a secret nobody may know more than that it is another one.
+                secrets_replaced=form.secrets_given(),
             )
             messages.success(request, "Preferences are saved.")
             return _to("detail", request, interface)

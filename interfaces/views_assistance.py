@@ -139,6 +139,7 @@ def copy_settings(request: PracticeRequest, *, interface_id: int) -> HttpRespons
         request,
         "interface.settings_copied",
         interface.name,
+        interface=interface.pk,
         source=source.name,
         before=before,
         after=after,

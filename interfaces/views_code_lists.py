@@ -87,6 +87,7 @@ def _confirmed(
         request,
         "interface.codes_imported",
         interface.name,
+        interface=interface.pk,
         list=WORDS[kind],
         read_as=found.read_as,
         new=changes.new,

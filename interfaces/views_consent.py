@@ -73,7 +73,14 @@ def rehearse(request: PracticeRequest) -> HttpResponse:
         messages.error(request, str(error))
         return redirect("interfaces:list", practice_slug=request.practice.slug)
     after = {"name": interface.name, "package": interface.package_key}
-    record_request(request, "interface.rehearsal_begun", interface.name, before=None, after=after)
+    record_request(
+        request,
+        "interface.rehearsal_begun",
+        interface.name,
+        interface=interface.pk,
+        before=None,
+        after=after,
+    )
     return HttpResponseRedirect(address)
 
 
@@ -172,7 +179,11 @@ def _arrived(request: HttpRequest, access: Access, arrival: Arrival) -> HttpResp
             actor=request.user,
             action="interface.connected" if arrival.connected else "interface.consent_given",
             subject=interface.name,
-            detail=_named(interface),
+            detail={
+                **_named(interface),
+                "before": arrival.before,
+                "after": interface.get_state_display(),
+            },
             as_support=access.grant is not None,
             address=address_of(request),
         )
@@ -193,7 +204,14 @@ def _chosen(
     )
     with acting_for(practice_id):
         interface.refresh_from_db()
-        record_request(request, "interface.connected", interface.name, **_named(interface))
+        record_request(
+            request,
+            "interface.connected",
+            interface.name,
+            **_named(interface),
+            before=AccountingInterface.State.CHOOSE_COMPANY_FILE.label,
+            after=interface.get_state_display(),
+        )
     _read_codes(request, interface)
     return _onward(request.practice, interface)
 

@@ -75,11 +75,13 @@ def _took(made_at: datetime, last: datetime | None) -> timedelta | None:
 
 
 def changes_of(interface: AccountingInterface) -> list[AuditEntry]:
-    """What people did to its settings, newest first; entries from before they named it by its id
-    are found by its name."""
+    """What people did to its settings, newest first.
+
+    Entries that do not name it by its id are found by its name.
+    """
     by_id = Q(detail__interface=interface.pk)
     by_name = Q(subject=interface.name, detail__interface__isnull=True)
-    found = AuditEntry.objects.filter(by_id | by_name, action__startswith="interface.")
+    found = AuditEntry.objects.filter(by_id | by_name)
     return list(found.select_related("actor").order_by("-at", "-pk")[:MOST_CHANGES])
 
 

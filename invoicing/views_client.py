@@ -88,7 +88,7 @@ def _link(request: PracticeRequest, interface: AccountingInterface, match: Match
         request,
         "client.linked",
         match.client,
-        interface=interface.name,
+        interface=interface.pk,
         before="",
         after={"name": match.name, "contact": contact.remote_id, "contact_name": contact.name},
     )
@@ -111,7 +111,7 @@ def _unlink(request: PracticeRequest, interface: AccountingInterface, match: Mat
         request,
         "client.unlinked",
         match.client,
-        interface=interface.name,
+        interface=interface.pk,
         before={
             "name": match.name,
             "contact": remote_id,
@@ -128,7 +128,7 @@ def _create(request: PracticeRequest, interface: AccountingInterface, match: Mat
         request,
         "client.sent",
         match.client,
-        interface=interface.name,
+        interface=interface.pk,
         before="",
         after={"name": match.name, "batch": batch.number},
     )

@@ -75,7 +75,12 @@ def rule(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
         return render(request, "invoicing/match_rule.html", context)
     form.save()
     record_request(
-        request, "interface.match_rule_set", interface.name, before=before, after=form.in_words()
+        request,
+        "interface.match_rule_set",
+        interface.name,
+        interface=interface.pk,
+        before=before,
+        after=form.in_words(),
     )
     messages.success(request, "How clients are matched is saved.")
     return back(request, "clients", interface_id=interface.pk)

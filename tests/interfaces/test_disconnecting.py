@@ -53,7 +53,13 @@ def test_the_package_is_told_and_the_tokens_are_gone_on_both_sides(
         admin,
         "192.0.2.5",
     )
-    assert entry.detail == {"package": "ledger", "company_file": "Harbour Ltd"}
+    assert entry.detail == {
+        "interface": interface.pk,
+        "package": "ledger",
+        "company_file": "Harbour Ltd",
+        "before": "Connected",
+        "after": "Disconnected",
+    }
 
 
 def test_a_consent_that_reaches_more_is_not_revoked(

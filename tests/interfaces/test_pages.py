@@ -458,7 +458,7 @@ def test_preferences_are_saved_and_a_secret_is_never_shown(
         }
         entry = AuditEntry.objects.get()
     assert "CANARY" not in repr(entry.detail)
-    assert "set_password" in entry.detail["changed"]
+    assert entry.detail["secrets_replaced"] == ["Password"]
     page = text(browser.get(at("preferences", interface)))
     assert "CANARY" not in page
     assert "One is kept; leave empty to go on with it" in page
@@ -530,6 +530,22 @@ def test_connecting_leads_there_and_back_and_reads_the_codes(
     assert after.state == State.CONNECTED
     assert after.codes_read_at is not None
     assert actions_of(unconnected.practice) == ["interface.consent_begun", "interface.connected"]
+
+
+def test_the_only_company_file_is_not_taken_unasked_where_another_interface_uses_it(
+    unconnected: AccountingInterface,
+    interface: AccountingInterface,
+    browser: Client,
+    server: LedgerServer,
+) -> None:
+    server.files = FILES[:1]
+    answer = sign_in(browser, unconnected, server)
+    assert answer["Location"] == at("choose", unconnected)
+    page = text(browser.get(answer["Location"]))
+    assert "Already used by Ledger Auckland" in page
+    assert reload(unconnected).company_file_id == ""
+    browser.post(answer["Location"], {"company_file": "f1"})
+    assert reload(unconnected).company_file_id == "f1"
 
 
 def test_several_company_files_are_chosen_from(
