@@ -195,6 +195,22 @@ def if_ended(
     return Change(before=before, after=after, sentence=sentence)
 
 
+def by_interface(practice: Practice) -> dict[int, Decimal]:
+    """What each interface in use costs a month: the first of a type its price, the others nothing.
+
+    In the order of their names. Needs a scope.
+    """
+    book = price_books.load().of_month(today_of(practice))
+    found: dict[int, Decimal] = {}
+    charged: set[str] = set()
+    for one in open_periods(practice.pk).order_by("interface__name", "pk"):
+        if one.interface_id is not None:
+            kind = type_of(book, one.package_key)
+            found[one.interface_id] = Decimal(0) if kind in charged else book.link
+            charged.add(kind)
+    return found
+
+
 def in_use(periods: Sequence[LivePeriod], *, books: Books, today: date) -> list[TypeInUse]:
     """The types that are charged now, of the periods that are not over. Needs their interfaces."""
     book = books.of_month(today)

@@ -1,5 +1,8 @@
 """Pages of Interface Settings: the list, one interface, and its preferences."""
 
+from decimal import Decimal
+from typing import Any
+
 from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
@@ -30,11 +33,14 @@ def interfaces(request: PracticeRequest) -> HttpResponse:
     """Every accounting interface of the practice; before there is one, the packages."""
     found = list(selectors.all_of_practice())
     admin = request.role.includes(Role.ADMIN)
-    context = {
+    context: dict[str, Any] = {
         "interfaces": found,
         "tiles": tiles.tiles_for(request.practice) if admin and not found else [],
         "form": AddForm(),
     }
+    if admin:
+        context["prices"] = charges.by_interface(request.practice)
+        context["monthly"] = sum(context["prices"].values(), Decimal(0))
     return render(request, "interfaces/list.html", context)
 
 

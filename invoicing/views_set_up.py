@@ -1,6 +1,7 @@
 """The set-up step by step: where it goes on, the test, and going live."""
 
 from django.contrib import messages
+from django.db.models import Case, When
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
@@ -60,7 +61,12 @@ def test(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
             "wrong": sum(one.state == set_up_checks.BAD for one in checks),
             "tried": tried,
             "moving": any(one.state in MOVING for one in tried),
-            "offered": list(waiting.order_by("-issued", "-id")[:MOST_OFFERED]),
+            # Invoices before credit notes, the newest first.
+            "offered": list(
+                waiting.order_by(Case(When(total__gt=0, then=0), default=1), "-issued", "-id")[
+                    :MOST_OFFERED
+                ]
+            ),
         }
         return render(request, "invoicing/test.html", context)
 

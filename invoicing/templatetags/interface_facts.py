@@ -1,6 +1,7 @@
 """What pages about interfaces tell of invoicing, which interfaces themselves know nothing of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from django import template
 
@@ -39,6 +40,12 @@ def steps_of(interface: AccountingInterface) -> set_up.SetUp:
 def interface_tabs(interface: AccountingInterface, role: Role) -> list[tuple[str, str, str]]:
     """Key, label and page of each of its tabs."""
     return set_up.tabs_of(interface, role)
+
+
+@register.simple_tag
+def price_of(interface: AccountingInterface, prices: Mapping[int, Decimal]) -> Decimal | None:
+    """What it costs a month, 0 where another one of its type is charged, None where it is not."""
+    return prices.get(interface.pk)
 
 
 @register.simple_tag

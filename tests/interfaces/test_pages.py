@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from connectors import registry
 from connectors.base.errors import RetryLater
+from interfaces import charges
 from interfaces.forms import AddForm, PreferencesForm
 from interfaces.models import AccountCode, AccountingInterface, Credential, TaxCode
 from interfaces.preferences import save_preferences, settings_for
@@ -193,6 +194,18 @@ def test_the_list_shows_the_packages_where_there_is_no_interface_yet(
     assert "Choose the package your firm keeps its accounts in" in page
     assert "Connect Ledger" in page
     assert "An admin can add one" in text(browser_of(Role.VIEWER).get(at("list", practice)))
+
+
+def test_the_list_tells_what_each_interface_costs(
+    interface: AccountingInterface, unconnected: AccountingInterface, browser: Client
+) -> None:
+    with acting_for(interface.practice_id):
+        second = make_interface(package_key="ledger", name="Ledger Napier")
+        for one in (interface, second):
+            charges.begin(one)
+    page = text(browser.get(at("list", interface.practice)))
+    assert page.index("$15.00") < page.index("Included")
+    assert "The links cost $15.00 a month, without GST." in page
 
 
 def test_the_list_tells_of_each_interface(
