@@ -47,10 +47,14 @@ format: dev ## put the code in the house style
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
 
+# What knows nothing of a database or of Redis was tried by `make test`.
+WITHOUT_SERVICES := tests/connectors tests/packages tests/requirements
+
 test-services: dev ## the tests on PostgreSQL and Redis: .ci/services make test-services
 	@test -n "$$DATABASE_URL" -a -n "$$REDIS_URL" || { \
 		echo "Set DATABASE_URL and REDIS_URL, or run: .ci/services make test-services"; exit 2; }
-	@$(IN_SCRATCH) $(PYTEST) -n $(WORKERS) -m "not browser" $(ARGS)
+	@$(IN_SCRATCH) $(PYTEST) -n $(WORKERS) -m "not browser" \
+		$(WITHOUT_SERVICES:%=--ignore=%) $(ARGS)
 
 test-browser: dev ## the pages in the system's Chromium
 	@$(IN_SCRATCH) $(EMBEDDED) $(PYTEST) -n auto -m browser $(ARGS)
