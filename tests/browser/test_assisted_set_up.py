@@ -1,17 +1,30 @@
 """A set-up by Abtrac's support in the browser: asked for, done, handed over, confirmed."""
 
 import pytest
-from playwright.sync_api import FilePayload, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from offices.models import Practice, User
 from offices.tenancy import acting_for
-from tests.browser.conftest import OpenAs, Watched
-from tests.browser.test_every_page import check, look_at
+from tests.browser import test_every_page as every_page
+from tests.browser.conftest import NARROW, WIDE, OpenAs, Watched
 from tests.factories import make_client, make_invoice, make_office, make_setting, make_user
 
 BASE = "/harbour/accounting/interfaces/"
 ACCOUNTS = "Account No;Account Name;Type\n4-1000;Fees;Income\n4-2000;Recoveries;Income\n"
 TAXES = "\ufeffTax Code,Description,Rate\nS15,GST on sales,15%\nS0,No GST,0%\n"
+
+
+def check(page: Page, where: str, *, body: str) -> None:
+    """What every page must be, at a phone's width and at a desk's."""
+    for size in (NARROW, WIDE):
+        page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        every_page.check(page, where, body=body)
+
+
+def look_at(window: Watched, path: str) -> None:
+    """Open the page and hold it to the same."""
+    every_page.look_at(window, path)
+    check(window.page, path, body=window.page.content())
 
 
 @pytest.mark.usefixtures("invented_packages")
