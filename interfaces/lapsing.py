@@ -41,7 +41,10 @@ def warn(*, practice_id: int) -> int:
     due: list[tuple[AccountingInterface, int]] = []
     with acting_for(practice_id):
         soon = Credential.objects.filter(
-            lapses_at__gt=now, lapses_at__lte=now + timedelta(days=max(WARNINGS))
+            lapses_at__gt=now,
+            lapses_at__lte=now + timedelta(days=max(WARNINGS)),
+            # Nobody waits for a rehearsal.
+            interface__rehearsal_token="",
         ).exclude(sealed="")
         for one in soon.select_related("interface").order_by("pk"):
             assert one.lapses_at is not None  # noqa: S101 - asked for by it

@@ -400,6 +400,14 @@ def test_a_sign_in_that_is_about_to_lapse_is_told_once_each_time(
         assert page_of("interfaces:detail", live) in mail.outbox[0].body
 
 
+def test_nobody_is_warned_of_a_rehearsal(practice: Practice, live: AccountingInterface) -> None:
+    with acting_for(practice.pk):
+        Credential.objects.update(lapses_at=timezone.now() + timedelta(days=1))
+        AccountingInterface.objects.update(rehearsal_token="rehearsed")
+    assert lapsing.warn_all() == 0
+    assert mail.outbox == []
+
+
 # --- History and health -----
 
 
