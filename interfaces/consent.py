@@ -107,7 +107,9 @@ def finish(
     if answer.get("error") or not answer.get("code"):
         raise _declined(package, answer.get("error", ""))
     with acting_for(trip.practice_id):
-        interface = AccountingInterface.objects.get(pk=trip.interface_id)
+        interface = AccountingInterface.objects.filter(pk=trip.interface_id).first()
+    if interface is None:
+        raise refused("interface removed", package, user)
     try:
         verifier = unseal(trip.sealed_verifier) if trip.sealed_verifier else ""
         tokens = oauth.exchange(app_of(interface), code=answer["code"], verifier=verifier)
@@ -116,7 +118,10 @@ def finish(
         raise _declined(package, error.error) from None
     except ConnectorError as error:
         raise ConsentRefused(f"{interface.name} could not be connected. {error}") from None
-    return _store(trip, user=user, tokens=tokens, files=files)
+    try:
+        return _store(trip, user=user, tokens=tokens, files=files)
+    except AccountingInterface.DoesNotExist:
+        raise refused("interface removed", package, user) from None
 
 
 def _hash(state: str) -> str:
@@ -133,7 +138,9 @@ def _arrive(*, package: Package, session: SessionBase, user: User, state: str) -
     session[TRIPS] = trips
     practice_id, interface_id = begun
     with acting_for(practice_id):
-        trip = ConsentRequest.objects.select_related("interface").get(state_hash=key)
+        trip = ConsentRequest.objects.select_related("interface").filter(state_hash=key).first()
+        if trip is None:
+            raise refused("interface removed", package, user)
         # Used up whatever is wrong with it: nobody gets a second try with the same state.
         first = ConsentRequest.objects.filter(pk=trip.pk, used_at__isnull=True).update(
             used_at=clock.now(), sealed_verifier=""
@@ -165,6 +172,10 @@ def refused(why: str, package: Package, user: User) -> ConsentRefused:
     log.warning("consent refused package=%s user=%s why=%s", package.key, user.pk, why)
     if why == "too late":
         return ConsentRefused("The sign-in took longer than ten minutes. Press Connect again.")
+    if why == "interface removed":
+        return ConsentRefused(
+            "What was to be connected has been removed meanwhile. Nothing has changed."
+        )
     return ConsentRefused(
         "This sign-in was not begun here, or was used before. Nothing has changed."
         " Open the interface and press Connect again."
@@ -206,7 +217,9 @@ def _store(trip: Trip, *, user: User, tokens: Tokens, files: list[CompanyFile]) 
         connected = chosen is not None or not interface.package.can(ListsCompanyFiles)
         if chosen is not None:
             company_files.assign(interface, chosen)
-        if connected:
+        if connected and interface.state == State.PAUSED:
+            log.info("signed in while paused interface=%s", interface.pk)
+        elif connected:
             regain(practice_id=trip.practice_id, interface_id=interface.pk)
         else:
             company_files.ask_for_one(interface)

@@ -45,6 +45,8 @@ def warn(*, practice_id: int) -> int:
             lapses_at__lte=now + timedelta(days=max(WARNINGS)),
             # Nobody waits for a rehearsal.
             interface__rehearsal_token="",
+            # What is lost already is told as that.
+            interface__state__in=[State.CONNECTED, State.PAUSED],
         ).exclude(sealed="")
         for one in soon.select_related("interface").order_by("pk"):
             assert one.lapses_at is not None  # noqa: S101 - asked for by it

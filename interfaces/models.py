@@ -44,7 +44,7 @@ class AccountingInterface(PracticeOwned):
     contacts_error = models.CharField(max_length=500, blank=True, db_default="")
     created_at = models.DateTimeField(default=timezone.now)
 
-    # How far the set-up has come, by the key of the step; invoices are offered from `live_since`.
+    # How far the set-up has come, by the key of the step; invoices can be sent from `live_since`.
     setup_step = models.CharField(max_length=20, blank=True, db_default="")
     live_since = models.DateTimeField(null=True, blank=True)
     # The first invoice date that is offered: "go-live date". None: every date.

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Value, When
 
-from connectors.base.protocol import Setting
+from connectors.base.protocol import Setting, SetUpBy
 from interfaces import clock
 from interfaces.models import (
     AccountCode,
@@ -14,7 +14,6 @@ from interfaces.models import (
     AccountMapping,
     CodeRule,
     Lane,
-    SetUpRequest,
     TaxCode,
     TaxMapping,
 )
@@ -104,9 +103,12 @@ def sharing_company_file(
 
 
 def is_assisted(interface: AccountingInterface) -> bool:
-    """Whether Abtrac's support sets it up, so that its going live is confirmed at the hand-over."""
-    asked = SetUpRequest.objects.filter(interface=interface)
-    return asked.exclude(state=SetUpRequest.State.WITHDRAWN).exists()
+    """Whether it can only go live by being confirmed at the hand-over by Abtrac's support.
+
+    The package says so, whatever became of the request: withdrawn, nothing goes live and nothing
+    is charged.
+    """
+    return interface.package.set_up_by is SetUpBy.SUPPORT and not interface.is_rehearsal
 
 
 def missing_defaults(interface: AccountingInterface) -> list[str]:

@@ -189,6 +189,11 @@ def _arrived(request: HttpRequest, access: Access, arrival: Arrival) -> HttpResp
         )
     if not arrival.connected:
         return _to("choose", practice, interface)
+    if interface.state == AccountingInterface.State.PAUSED:
+        messages.success(
+            request, f"{interface.name} is signed in again. It stays paused until it is resumed."
+        )
+        return _to("detail", practice, interface)
     _read_codes(request, interface)
     if arrival.next_url:
         return HttpResponseRedirect(arrival.next_url)

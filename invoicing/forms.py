@@ -103,6 +103,9 @@ class OfferedFromForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["offered_from"].initial = first
         self.fields["offered_from"].required = not interface.is_live or bool(first)
+        if interface.is_rehearsal:
+            # What a rehearsal leaves behind would keep real invoices from being offered.
+            del self.fields["mark_older"]
 
     def clean(self) -> None:
         """Nothing is older than no date."""

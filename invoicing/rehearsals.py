@@ -8,7 +8,7 @@ import logging
 from collections.abc import Collection
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from interfaces import clock, lanes, rehearsals
 from interfaces.connections import acting_for_nobody
@@ -24,10 +24,11 @@ from invoicing.models import (
 )
 from invoicing.uploads.outcomes import finish_batches
 from invoicing.uploads.states import HELD
+from invoicing.words import all_of
 from offices.audit import record
 from offices.isolation import thinned_out
-from offices.models import User
-from offices.tenancy import acting_for
+from offices.models import Practice, User
+from offices.tenancy import acting_for, current_practice_id
 
 log = logging.getLogger("invoicing.rehearsals")
 
@@ -77,7 +78,12 @@ def remove_rehearsal(
         )
     log.info("rehearsal removed practice=%s interface=%s", practice_id, interface_id)
     rehearsals.forget(interface.package_key, interface.rehearsal_token)
-    return f"{before['name']} is removed, with all that was rehearsed in it."
+    told = f"{before['name']} is removed, with all that was rehearsed in it."
+    unlinked = before["invoice_settings"]
+    if unlinked:
+        go = "goes" if len(unlinked) == 1 else "go"
+        told += f" {all_of(unlinked)} {go} through no interface now."
+    return told
 
 
 def forget_uploads(interface: AccountingInterface, setting_ids: Collection[int]) -> None:
@@ -119,7 +125,12 @@ def _forget(uploads: QuerySet[Upload]) -> None:
     Exchange.objects.filter(~Exists(others), pk__in=call_ids).delete()
     kept = Upload.objects.filter(batch=OuterRef("pk"))
     batches = Batch.objects.filter(pk__in={one.batch_id for one in gone})
-    batches.filter(~Exists(kept)).delete()
+    emptied = batches.filter(~Exists(kept))
+    highest = emptied.aggregate(highest=Max("number"))["highest"] or 0
+    Practice.objects.filter(pk=current_practice_id(), last_batch__lt=highest).update(
+        last_batch=highest
+    )
+    emptied.delete()
     finish_batches(gone)
 
 

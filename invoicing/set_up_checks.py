@@ -127,7 +127,8 @@ def _company_file(interface: AccountingInterface, names: dict[str, str]) -> Chec
 
 def _connected_by(interface: AccountingInterface) -> str:
     credential: Credential | None = getattr(interface, "credential", None)
-    return f", signed in by {credential.connected_by}" if credential else ""
+    by = credential.connected_by if credential else None
+    return f", signed in by {by}" if by else ""
 
 
 def _codes(practice: Practice, interface: AccountingInterface) -> Check:

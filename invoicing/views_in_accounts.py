@@ -38,16 +38,14 @@ def mark(request: PracticeRequest) -> HttpResponse:
     reason = form.cleaned_data["reason"]
     marked = uploads.mark_in_accounts(invoice_ids=invoice_ids, reason=reason, actor=request.user)
     if marked:
-        numbers = listed([one.number for one in invoices])
-        record_request(request, "invoice.in_accounts", numbers, invoices=invoice_ids, reason=reason)
-        messages.success(
-            request, f"{counted(marked, 'invoice')} marked as already in the accounts: {reason}"
-        )
-    if marked < len(invoices):
+        numbers = listed([one.number for one in invoices if one.pk in marked])
+        record_request(request, "invoice.in_accounts", numbers, invoices=marked, reason=reason)
+        told = counted(len(marked), "invoice")
+        messages.success(request, f"{told} marked as already in the accounts: {reason}")
+    if left := len(invoices) - len(marked):
         messages.warning(
             request,
-            f"{counted(len(invoices) - marked, 'invoice')} could not be marked: marked already,"
-            " on the way, or sent.",
+            f"{counted(left, 'invoice')} could not be marked: marked already, on the way, or sent.",
         )
     return back(request, "available")
 

@@ -11,6 +11,7 @@ from interfaces.models import AccountingInterface
 from invoicing import interface_pages
 from invoicing.tables import PER_PAGE
 from offices.access import PracticeRequest, practice_view
+from offices.models import Role
 
 
 @require_safe
@@ -25,9 +26,14 @@ def history(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
         "interface": interface,
         "page": page,
         "runs": interface_pages.told(list(page.object_list)),
-        "changes": interface_pages.changes_of(interface),
+        # Who did what from where is for those who may do it.
+        "changes": interface_pages.changes_of(interface) if _is_admin(request) else [],
     }
     return render(request, "invoicing/interface_history.html", context)
+
+
+def _is_admin(request: PracticeRequest) -> bool:
+    return request.role.includes(Role.ADMIN)
 
 
 @require_safe

@@ -68,7 +68,7 @@ def _save(
     interface.offered_from = form.cleaned_data["offered_from"]
     interface.save(update_fields=["offered_from"])
     marked = 0
-    if form.cleaned_data["mark_older"]:
+    if form.cleaned_data.get("mark_older"):
         marked = uploads.mark_older(
             interface=interface,
             reason=f"Dated before the go-live date of {interface}",

@@ -1,6 +1,7 @@
 """The end of a rehearsal."""
 
 from django.contrib import messages
+from django.db.models import ProtectedError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
@@ -27,6 +28,16 @@ def remove(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
             actor=request.user,
             as_support=request.as_support,
             address=address_of(request),
+        )
+    except AccountingInterface.DoesNotExist:
+        messages.info(request, "It is removed already.")
+        return redirect("interfaces:list", practice_slug=request.practice.slug)
+    except ProtectedError:
+        messages.warning(
+            request, "Something was uploaded to it in the same moment. Remove it once more."
+        )
+        return redirect(
+            "interfaces:detail", practice_slug=request.practice.slug, interface_id=interface.pk
         )
     except NoRehearsal as error:
         messages.error(request, str(error))

@@ -59,6 +59,8 @@ class Practice(models.Model):
     slug = models.SlugField(max_length=60, unique=True)
     country = models.CharField(max_length=2, choices=[("NZ", "New Zealand"), ("AU", "Australia")])
     time_zone = models.CharField(max_length=60, default="Pacific/Auckland")
+    # The highest number of a batch that was removed: no number is given twice.
+    last_batch = models.PositiveIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

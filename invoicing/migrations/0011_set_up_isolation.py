@@ -1,4 +1,5 @@
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import migrations
 from django.utils import timezone
@@ -12,7 +13,8 @@ def go_on_live(apps: Any, _: Any) -> None:
     interfaces = apps.get_model("interfaces", "AccountingInterface").objects.filter(
         invoice_settings__isnull=False, live_since__isnull=True
     )
-    live = list(interfaces.exclude(company_file_id="").distinct())
+    begun = interfaces.exclude(state__in=["not_connected", "choose_company_file"])
+    live = list(begun.select_related("practice").distinct())
     period = apps.get_model("interfaces", "LivePeriod")
     for one in live:
         one.live_since = now
@@ -22,7 +24,8 @@ def go_on_live(apps: Any, _: Any) -> None:
                 practice_id=one.practice_id,
                 interface_id=one.pk,
                 package_key=one.package_key,
-                began_on=now.date(),
+                # The day it is where the practice is: its months are charged.
+                began_on=now.astimezone(ZoneInfo(one.practice.time_zone)).date(),
             )
 
 

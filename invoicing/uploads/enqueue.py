@@ -251,9 +251,9 @@ def why_not_by_itself(invoice: Invoice, batches: Mapping[int, int]) -> str:
 def _new_batch(actor: User | None) -> Batch:
     # The practice's row is the lock that numbers its batches one after the other.
     practice = Practice.objects.filter(pk=current_practice_id())
-    practice.select_for_update(no_key=True).values_list("pk").get()
+    (removed,) = practice.select_for_update(no_key=True).values_list("last_batch").get()
     last = Batch.objects.aggregate(last=Max("number"))["last"] or 0
-    return Batch.objects.create(number=last + 1, created_by=actor)
+    return Batch.objects.create(number=max(last, removed) + 1, created_by=actor)
 
 
 def _uploads_of(

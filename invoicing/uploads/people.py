@@ -22,6 +22,7 @@ from invoicing.uploads.enqueue import (
     look_first,
     why_not,
     why_not_through,
+    why_not_yet,
 )
 from invoicing.uploads.states import DOCUMENTS, FAILED, LIVE, MOVING, State
 from offices.models import User
@@ -136,8 +137,25 @@ def _held_back(uploads: Sequence[Upload]) -> dict[int, str]:
     for one in refused:
         assert one.invoice is not None  # noqa: S101 - documents name their invoice
         # It goes where its invoice setting goes now.
-        reasons[one.pk] = why_not(one.invoice, batches) or _went_on(one, newest)
+        reasons[one.pk] = (
+            why_not(one.invoice, batches) or _went_on(one, newest) or _goes_elsewhere(one)
+        )
     return {pk: reason for pk, reason in reasons.items() if reason}
+
+
+def _goes_elsewhere(upload: Upload) -> str:
+    """Why what was refused at one interface cannot be tried again through another, or nothing.
+
+    Through another it is offered, or not yet, as any invoice is; and what was sent in earnest
+    never becomes part of a rehearsal, which is removed with all its uploads.
+    """
+    assert upload.invoice is not None  # noqa: S101 - documents name their invoice
+    interface = upload.invoice.invoice_setting.interface
+    if interface is None or interface.pk == upload.interface_id:
+        return ""
+    if interface.is_rehearsal or upload.interface.is_rehearsal:
+        return f"It was uploaded through {upload.interface}. Upload it anew through {interface}."
+    return why_not_yet(upload.invoice)
 
 
 def _went_on(upload: Upload, newest: Mapping[int, tuple[int, int]]) -> str:
@@ -395,8 +413,8 @@ def unpark(*, invoice_ids: Sequence[int], actor: User | None) -> int:
 
 
 @transaction.atomic
-def mark_in_accounts(*, invoice_ids: Sequence[int], reason: str, actor: User | None) -> int:
-    """Say that committed invoices are in the accounts already, so that they are not sent; how many.
+def mark_in_accounts(*, invoice_ids: Sequence[int], reason: str, actor: User | None) -> list[int]:
+    """Say that committed invoices are in the accounts already, so that they are not sent; which.
 
     Those on their way or sent are left; a failed upload of one is set aside.
     """
@@ -409,7 +427,7 @@ def mark_older(*, interface: AccountingInterface, reason: str, actor: User | Non
     older = Invoice.objects.filter(
         invoice_setting__interface=interface, issued__lt=interface.offered_from, parked_at=None
     ).exclude(total=0)
-    return _mark(older, reason=reason, actor=actor)
+    return len(_mark(older, reason=reason, actor=actor))
 
 
 @transaction.atomic
@@ -422,14 +440,14 @@ def unmark_in_accounts(*, invoice_ids: Sequence[int], actor: User | None) -> int
     return len(marked)
 
 
-def _mark(invoices: QuerySet[Invoice], *, reason: str, actor: User | None) -> int:
+def _mark(invoices: QuerySet[Invoice], *, reason: str, actor: User | None) -> list[int]:
     marking = _not_gone(invoices.filter(in_accounts_at__isnull=True))
     for some in batched(marking):
         Invoice.objects.filter(pk__in=some).update(
             in_accounts_at=clock.now(), in_accounts_by=actor, in_accounts_reason=reason[:200]
         )
         _set_aside(some, actor=actor)
-    return len(marking)
+    return marking
 
 
 def _not_gone(invoices: QuerySet[Invoice]) -> list[int]:

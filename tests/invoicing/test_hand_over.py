@@ -373,3 +373,15 @@ def test_what_went_missing_after_the_hand_over_stops_the_confirmation(
     assert said(answer) == ["No go-live date is set."]
     assert SetUpRequest.objects.get().state == State.HANDED_OVER
     assert not SetUpFee.objects.exists()
+
+
+def test_a_set_up_that_was_withdrawn_does_not_go_live_without_its_fee(
+    interface: AccountingInterface, ana: User
+) -> None:
+    browser = client_of(ana)
+    browser.post(_at(interface, "answers/withdraw/"))
+    assert SetUpRequest.objects.get().state == State.WITHDRAWN
+    answer = browser.post(_at(interface, "go-live/"), {"sure": "on"})
+    assert said(answer)[-1] == "Our team sets this up: confirm it on the hand-over page."
+    with acting_for(interface.practice_id):
+        assert not AccountingInterface.objects.get(pk=interface.pk).is_live

@@ -124,6 +124,19 @@ def test_what_is_marked_as_in_the_accounts_leaves_the_list_and_can_come_back(
     assert told["invoice.offered_again"]["marked_because"] == {str(first.pk): "Typed in by hand"}
 
 
+def test_only_what_was_marked_is_recorded_as_marked(
+    practice: Practice, accounts: User, invoices: list[Invoice]
+) -> None:
+    _, sent, free = invoices
+    with acting_for(practice.pk):
+        uploads.enqueue(invoice_ids=[sent.pk], actor=accounts)
+    posted = {"invoice": [sent.pk, free.pk], "reason": "By hand"}
+    client_of(accounts).post(url(practice, "upload/in-accounts/"), posted)
+    with acting_for(practice.pk):
+        entry = AuditEntry.objects.get(action="invoice.in_accounts")
+    assert (entry.subject, entry.detail["invoices"]) == (free.number, [free.pk])
+
+
 def test_marking_all_older_ones_leaves_what_is_sent_parked_or_newer(
     practice: Practice,
     accounts: User,

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from connectors.base.rehearsals import Rehearsals
 from interfaces.models import AccountCode, AccountingInterface, Lane, RateBucket, TaxCode
-from invoicing import lateness, payments, rehearsals
+from invoicing import lateness, payments, rehearsals, uploads
 from invoicing.invoices import Refused, keep_pdf, uncommit
 from invoicing.models import (
     Batch,
@@ -222,7 +222,10 @@ def test_removed_it_leaves_nothing_behind(
     assert rows_of(play.practice)["invoicing.Upload"] > before["invoicing.Upload"]
     page = play.remove()
     told = said(page)[-1]
-    assert told == "Xero rehearsal is removed, with all that was rehearsed in it."
+    assert told == (
+        "Xero rehearsal is removed, with all that was rehearsed in it."
+        " Standard goes through no interface now."
+    )
     assert "Xero rehearsal" not in text_of(page).replace(told, "")
     after = rows_of(play.practice)
     gone = {name: before[name] - count for name, count in after.items() if count != before[name]}
@@ -276,6 +279,48 @@ def test_a_real_interface_is_not_removed(play: Play, real: AccountingInterface) 
     assert "Remove rehearsal" not in text_of(
         play.browser.get(url(play.practice, f"interfaces/{real.pk}/"))
     )
+
+
+def test_what_was_refused_in_earnest_never_becomes_part_of_a_rehearsal(
+    play: Play, real: AccountingInterface
+) -> None:
+    assert play.link(real, move=True).status_code == 302
+    with acting_for(play.practice.pk):
+        play.invoices[0].lines.update(account_code="999")
+    play.upload(play.invoices[0])
+    assert play.link(play.interface, move=True).status_code == 302
+    with acting_for(play.practice.pk):
+        refused = Upload.objects.get(kind="invoice")
+        answer = uploads.retry(upload_ids=[refused.pk], actor=play.admin)
+        refused.refresh_from_db()
+    assert (answer.queued, refused.interface_id, refused.state) == (0, real.pk, "refused")
+    assert [one.reason for one in answer.left_out] == [
+        f"It was uploaded through {real}. Upload it anew through {play.interface}."
+    ]
+
+
+def test_a_rehearsal_marks_nothing_as_already_in_the_accounts(play: Play) -> None:
+    page = url(play.practice, f"interfaces/{play.interface.pk}/invoice-settings/")
+    assert "mark_older" not in play.browser.get(page).content.decode()
+    given = {"setting": play.setting.pk, "offered_from": "2027-01-01", "mark_older": "on"}
+    play.browser.post(page, given)
+    with acting_for(play.practice.pk):
+        assert not Invoice.objects.filter(in_accounts_at__isnull=False).exists()
+
+
+def test_the_number_of_a_removed_batch_is_not_given_again(
+    sent: Play, real: AccountingInterface
+) -> None:
+    answer = sent.browser.post(f"{sent.page}remove/", follow=True)
+    assert "Standard goes through no interface now." in said(answer)[-1]
+    sent.link(real)
+    sent.browser.post(
+        url(sent.practice, "upload/send/"), {"invoice": [one.pk for one in sent.invoices]}
+    )
+    with acting_for(sent.practice.pk):
+        assert [one.number for one in Batch.objects.all()] == [2]
+    again = sent.browser.post(f"{sent.page}remove/")
+    assert again.status_code == 404
 
 
 def test_only_an_admin_removes(play: Play) -> None:

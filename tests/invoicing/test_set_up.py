@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import requests
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
@@ -94,6 +96,17 @@ def step_of(browser: Client, interface: AccountingInterface, after: str = "") ->
     there: str = browser.get(address)["Location"]
     pages = {page_of(page, interface): key for key, page in set_up.PAGES.items()}
     return pages[there]
+
+
+def sign_in(xero: XeroStandIn, address: str) -> str:
+    """Allow access at Xero; the way back."""
+    asked = dict(parse_qsl(urlsplit(address).query))
+    given = {"organisation": xero.organisation(ORGANISATION).tenant_id, "decision": "allow"}
+    answer = requests.post(
+        address.split("?")[0], data=asked | given, allow_redirects=False, timeout=10
+    )
+    back = urlsplit(answer.headers["Location"])
+    return f"{back.path}?{back.query}"
 
 
 def link(browser: Client, interface: AccountingInterface, **posted: Any) -> Any:
@@ -370,7 +383,41 @@ def test_a_paused_interface_lets_what_is_uploaded_wait_and_goes_on_when_resumed(
     ]
 
 
+def test_signing_in_again_leaves_a_paused_interface_paused(
+    practice: Practice, live: AccountingInterface, browser: Client, xero: XeroStandIn
+) -> None:
+    browser.post(page_of("interfaces:pause", live))
+    there = browser.post(page_of("interfaces:connect", live))["Location"]
+    answer = browser.get(sign_in(xero, there), follow=True)
+    assert said(answer)[-1] == "Xero is signed in again. It stays paused until it is resumed."
+    with acting_for(practice.pk):
+        assert AccountingInterface.objects.get().state == State.PAUSED
+    assert not LivePeriod.objects.filter(ended_on=None).exists()
+
+
+def test_a_sign_in_for_what_was_removed_meanwhile_says_so(
+    practice: Practice, interface: AccountingInterface, browser: Client, xero: XeroStandIn
+) -> None:
+    there = browser.post(page_of("interfaces:connect", interface))["Location"]
+    back = sign_in(xero, there)
+    with acting_for(practice.pk):
+        interface.delete()
+    answer = browser.get(back)
+    assert answer.status_code == 400
+    assert "has been removed meanwhile. Nothing has changed." in text_of(answer)
+
+
 # --- Sign-ins that lapse -----
+
+
+@pytest.mark.parametrize("state", [State.NEEDS_CONSENT, State.DISCONNECTED])
+def test_what_is_lost_already_is_not_about_to_lapse(
+    practice: Practice, live: AccountingInterface, state: State
+) -> None:
+    with acting_for(practice.pk):
+        Credential.objects.update(lapses_at=timezone.now() + timedelta(days=1))
+        AccountingInterface.objects.update(state=state)
+    assert lapsing.warn_all() == 0
 
 
 @pytest.mark.parametrize(("days", "warned"), [(15, None), (13, 14), (6, 7), (1, 2)])
