@@ -1,6 +1,7 @@
 """What people type about uploads."""
 
 import re
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -13,6 +14,8 @@ from interfaces.preferences import save_preferences
 from interfaces.selectors import preferences_in_words
 
 LONGEST_ID = 100
+# Of go-live dates.
+EARLIEST, FURTHEST_AHEAD = date(2000, 1, 1), timedelta(days=366)
 
 
 class ParkForm(forms.Form):
@@ -87,6 +90,8 @@ class OfferedFromForm(forms.Form):
         label="Go-live date: offer invoices dated from",
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text="Older invoices never appear in the list, so that none is sent by accident.",
+        # As a browser sends it, and as people here write it where it has no calendar.
+        input_formats=["%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y"],
         error_messages={"required": "Say from which invoice date on invoices are to be offered."},
     )
     mark_older = forms.BooleanField(
@@ -106,6 +111,15 @@ class OfferedFromForm(forms.Form):
         if interface.is_rehearsal:
             # What a rehearsal leaves behind would keep real invoices from being offered.
             del self.fields["mark_older"]
+
+    def clean_offered_from(self) -> date | None:
+        """A date somebody means: in this century, and not years ahead."""
+        day: date | None = self.cleaned_data["offered_from"]
+        if day and not EARLIEST <= day <= timezone.localdate() + FURTHEST_AHEAD:
+            raise forms.ValidationError(
+                "Choose a date from the year 2000 on, and at most a year ahead."
+            )
+        return day
 
     def clean(self) -> None:
         """Nothing is older than no date."""

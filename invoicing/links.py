@@ -1,7 +1,7 @@
 """Which invoice settings an accounting interface serves, and how its uploads fare."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,8 @@ class Changed:
 
     linked: list[str]
     unlinked: list[str]
+    # What other interfaces lost, and which.
+    moved: list[tuple[AccountingInterface, list[str]]] = field(default_factory=list)
 
 
 def facts_of(interfaces: Iterable[AccountingInterface]) -> list[UploadFacts]:
@@ -79,11 +81,13 @@ def link_settings(
     if taken:
         whose = " ".join(f"{one.name} is linked to {one.interface}." for one in taken)
         raise AlreadyLinked(f"{whose} Tick “move” beside it to link it here instead.")
+    _keep_in_earnest(wanted, interface)
     changed = Changed(
         linked=[one.name for one in wanted if one.interface_id != interface.pk],
         unlinked=[
             one.name for one in settings if one.interface_id == interface.pk and one not in wanted
         ],
+        moved=_moved(wanted, interface),
     )
     chosen = [one.pk for one in wanted]
     InvoiceSetting.objects.filter(interface=interface).exclude(pk__in=chosen).update(interface=None)
@@ -91,6 +95,33 @@ def link_settings(
     for before, setting_ids in _left(settings, interface=interface, chosen=chosen).items():
         rehearsals.forget_uploads(before, setting_ids)
     return changed
+
+
+def _keep_in_earnest(wanted: Iterable[InvoiceSetting], interface: AccountingInterface) -> None:
+    """A rehearsal takes nothing from an interface in use: its invoices would go nowhere."""
+    live = [
+        one
+        for one in wanted
+        if interface.is_rehearsal
+        and one.interface
+        and one.interface.is_live
+        and not one.interface.is_rehearsal
+    ]
+    if live:
+        whose = " ".join(
+            f"{one.name} goes through {one.interface}, which is in use." for one in live
+        )
+        raise AlreadyLinked(f"{whose} A rehearsal cannot take it: choose another invoice setting.")
+
+
+def _moved(
+    wanted: Iterable[InvoiceSetting], interface: AccountingInterface
+) -> list[tuple[AccountingInterface, list[str]]]:
+    found: dict[int, tuple[AccountingInterface, list[str]]] = {}
+    for one in wanted:
+        if one.interface and one.interface_id != interface.pk:
+            found.setdefault(one.interface.pk, (one.interface, []))[1].append(one.name)
+    return list(found.values())
 
 
 def _left(

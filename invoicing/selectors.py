@@ -153,12 +153,16 @@ def batch_holding(invoice_ids: Sequence[int]) -> Batch | None:
     return newest.batch if newest else None
 
 
+def gone_already() -> QuerySet[Upload]:
+    """What keeps an invoice of the outer query from being sent: it is on its way, or was sent."""
+    return Upload.objects.filter(invoice=OuterRef("pk"), kind__in=DOCUMENTS, state__in=LIVE)
+
+
 def older_than_go_live(interface: AccountingInterface) -> int:
     """How many committed invoices are dated before its go-live date and neither sent nor marked."""
-    gone = Upload.objects.filter(invoice=OuterRef("pk"), kind__in=DOCUMENTS, state__in=LIVE)
     return (
         Invoice.objects.filter(
-            ~Exists(gone),
+            ~Exists(gone_already()),
             invoice_setting__interface=interface,
             issued__lt=interface.offered_from,
             status=Invoice.Status.COMMITTED,

@@ -6,13 +6,14 @@ cannot be made because an earlier one failed says so.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
 
 from connectors.base.documents import Contact, CreditNote, SalesInvoice, TaxBasis
-from connectors.base.errors import ConnectorError
+from connectors.base.errors import ConnectorError, RetryLater
 from connectors.base.protocol import (
     Found,
     ListsCompanyFiles,
@@ -29,13 +30,17 @@ from invoicing.documents import Fault
 from invoicing.models import Invoice
 from invoicing.uploads import offered
 from invoicing.uploads.enqueue import dated, document_key
-from invoicing.words import all_of, counted, listed
+from invoicing.words import all_of, counted, listed, money
 from offices.models import Practice
 from offices.tenancy import acting_for
 
 # So many of the invoices that wait are looked through for what the package would refuse.
 MOST_LOOKED_AT = 500
-GOOD, BAD, WARN, UNASKED = "ready", "error", "warning", "draft"
+GOOD, BAD, WARN, LATER, UNASKED = "ready", "error", "warning", "retry", "draft"
+# Codes read so long ago are not read again: the package counts its calls.
+JUST_READ = timedelta(seconds=60)
+# Of tax on a line: what rounding explains.
+ROUNDING = Decimal("0.02")
 CURRENCIES = {"NZ": "NZD", "AU": "AUD"}
 
 
@@ -51,7 +56,13 @@ class Check:
     @property
     def label(self) -> str:
         """The outcome in a word or two."""
-        return {GOOD: "Good", BAD: "To mend", WARN: "Please look", UNASKED: "Not asked"}[self.state]
+        return {
+            GOOD: "Good",
+            BAD: "To mend",
+            WARN: "Please look",
+            LATER: "Later",
+            UNASKED: "Not asked",
+        }[self.state]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +95,7 @@ def _asked(practice: Practice, interface: AccountingInterface) -> Iterator[Check
     if package.can(ListsCompanyFiles):
         failure, names = _company_files(practice, interface)
         if failure:
-            yield Check(name="Sign-in", state=BAD, sentence=failure, step="connect")
+            yield _failed("Sign-in", failure)
             yield Check(
                 name=word.capitalize(),
                 state=UNASKED,
@@ -99,15 +110,22 @@ def _asked(practice: Practice, interface: AccountingInterface) -> Iterator[Check
     yield from _permissions(interface)
 
 
+def _failed(name: str, error: ConnectorError) -> Check:
+    """What could not be asked: later, where the package only wants us to wait."""
+    if isinstance(error, RetryLater):
+        return Check(name=name, state=LATER, sentence=f"{error} Check again in a minute.")
+    return Check(name=name, state=BAD, sentence=str(error), step="connect")
+
+
 def _company_files(
     practice: Practice, interface: AccountingInterface
-) -> tuple[str, dict[str, str]]:
+) -> tuple[ConnectorError | None, dict[str, str]]:
     try:
         with open_connector(practice_id=practice.pk, interface_id=interface.pk) as connector:
             found = connector.list_company_files()
     except ConnectorError as error:
-        return str(error), {}
-    return "", {one.id: one.name for one in found}
+        return error, {}
+    return None, {one.id: one.name for one in found}
 
 
 def _company_file(interface: AccountingInterface, names: dict[str, str]) -> Check:
@@ -132,12 +150,12 @@ def _connected_by(interface: AccountingInterface) -> str:
 
 
 def _codes(practice: Practice, interface: AccountingInterface) -> Check:
-    try:
-        refresh_codes(practice_id=practice.pk, interface_id=interface.pk)
-    except ConnectorError as error:
-        return Check(
-            name="Reading accounts and tax codes", state=BAD, sentence=str(error), step="connect"
-        )
+    read_at = interface.codes_read_at
+    if interface.codes_error or read_at is None or timezone.now() - read_at > JUST_READ:
+        try:
+            refresh_codes(practice_id=practice.pk, interface_id=interface.pk)
+        except ConnectorError as error:
+            return _failed("Reading accounts and tax codes", error)
     with acting_for(practice.pk):
         accounts, taxes = interface.accounts.count(), interface.taxes.count()
     sentence = f"{counted(accounts, 'account')} and {counted(taxes, 'tax code')} read just now."
@@ -185,8 +203,33 @@ def _waiting_at(interface: AccountingInterface) -> _Waiting:
             invoice, lines=lines, interface=interface, book=book, key=key
         )
         built.append(document)
-        faults += [(invoice.number, one) for one in wrong]
+        faults += [(invoice.number, one) for one in [*wrong, *_odd_tax(document)]]
     return _Waiting(invoices=invoices, built=built, faults=faults)
+
+
+def _odd_tax(document: SalesInvoice) -> Iterator[Fault]:
+    """Lines whose tax is not what their tax code's rate makes of them."""
+    for number, line in enumerate(document.lines, start=1):
+        expected = line.net * line.tax_rate / 100
+        if line.tax_code and abs(line.tax - expected) > ROUNDING:
+            yield Fault(
+                field="tax_code",
+                line=number,
+                message=f"{document.number}, line {number}: its tax is {money(line.tax)}, but"
+                f" {line.tax_code} at {line.tax_rate.normalize():f} % of {money(line.net)} is"
+                f" {money(expected)}.",
+            )
+
+
+def concerns(practice: Practice, interface: AccountingInterface) -> list[Check]:
+    """What can be told without asking the package, and is not good. Needs a scope."""
+    waiting = _waiting_at(interface)
+    checks = [
+        *_of_codes(waiting),
+        *_of_currency(practice, interface, waiting),
+        *_of_lock(interface, waiting),
+    ]
+    return [one for one in checks if one.state in {BAD, WARN}]
 
 
 def _of_codes(waiting: _Waiting) -> list[Check]:
@@ -224,8 +267,8 @@ def _of_currency(
         yield Check(
             name="Currency",
             state=BAD,
-            sentence=f"The books are kept in {interface.currency}; {practice} invoices in {own}.",
-            step="connect",
+            sentence=f"The books are kept in {interface.currency}; {practice} invoices in {own}. If"
+            f" this is the wrong {interface.package.company_file_word}, add another interface.",
         )
         return
     yield Check(name="Currency", state=GOOD, sentence=f"Books and offices both use {own}.")
@@ -262,7 +305,7 @@ def _of_numbers(
             if interface.package.can(PostsInvoices):
                 checks += _numbers(connector, interface, first, real=bool(waiting.built))
     except ConnectorError as error:
-        checks.append(Check(name="Reading", state=BAD, sentence=str(error), step="connect"))
+        checks.append(_failed("Reading", error))
     return checks
 
 
@@ -271,7 +314,7 @@ def _contacts(connector: Any, document: SalesInvoice) -> Check:
     try:
         connector.find_contacts([document.contact])
     except ConnectorError as error:
-        return Check(name=name, state=BAD, sentence=str(error), step="connect")
+        return _failed(name, error)
     return Check(name=name, state=GOOD, sentence="Contacts can be read.")
 
 
@@ -284,7 +327,7 @@ def _numbers(
     try:
         found: dict[str, Found] = getattr(connector, find)([document])
     except ConnectorError as error:
-        yield Check(name=name, state=BAD, sentence=str(error), step="connect")
+        yield _failed(name, error)
         return
     yield Check(name=name, state=GOOD, sentence="Invoices can be read.")
     if not real:

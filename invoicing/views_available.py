@@ -97,7 +97,7 @@ def park(request: PracticeRequest) -> HttpResponse:
         messages.warning(
             request,
             f"{counted(len(invoices) - parked, 'invoice')} could not be parked: parked already,"
-            " on the way, or sent.",
+            " already in accounts, on the way, or sent.",
         )
     return back(request, "available")
 
@@ -138,10 +138,23 @@ def unpark(request: PracticeRequest) -> HttpResponse:
         numbers = [one.number for one in invoices]
         reasons = {str(one.pk): one.parked_reason for one in invoices}
         record_request(request, "invoice.unparked", listed(numbers), parked_because=reasons)
-        messages.success(request, f"{counted(returned, 'invoice')} can be uploaded again.")
+        tell_back_on_the_list(request, [one.pk for one in invoices])
     else:
         messages.info(request, "Nothing was parked any more.")
     return back(request, "parked")
+
+
+def tell_back_on_the_list(request: PracticeRequest, invoice_ids: Sequence[int]) -> None:
+    """Say how many of what was put back can be uploaded again, and why the others cannot."""
+    offered = uploads.offered().filter(pk__in=invoice_ids).count()
+    if offered:
+        messages.success(request, f"{counted(offered, 'invoice')} can be uploaded again.")
+    if left := len(invoice_ids) - offered:
+        messages.warning(
+            request,
+            f"{counted(left, 'invoice')} put back, but not on the list: dated before the go-live"
+            " date, or set aside in another way.",
+        )
 
 
 def _filter(request: PracticeRequest) -> AvailableFilter:

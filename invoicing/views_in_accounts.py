@@ -10,7 +10,7 @@ from invoicing import selectors, uploads
 from invoicing.forms import InAccountsForm
 from invoicing.posted import back, ids, may_upload, own_address
 from invoicing.tables import InAccountsTable, lay_out, sorts
-from invoicing.views_available import NOTHING_TICKED, chosen_of
+from invoicing.views_available import NOTHING_TICKED, chosen_of, tell_back_on_the_list
 from invoicing.words import counted, listed
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
@@ -45,7 +45,8 @@ def mark(request: PracticeRequest) -> HttpResponse:
     if left := len(invoices) - len(marked):
         messages.warning(
             request,
-            f"{counted(left, 'invoice')} could not be marked: marked already, on the way, or sent.",
+            f"{counted(left, 'invoice')} could not be marked: parked or marked already, on"
+            " the way, or sent.",
         )
     return back(request, "available")
 
@@ -75,7 +76,7 @@ def offer_again(request: PracticeRequest) -> HttpResponse:
         numbers = listed([one.number for one in invoices])
         reasons = {str(one.pk): one.in_accounts_reason for one in invoices}
         record_request(request, "invoice.offered_again", numbers, marked_because=reasons)
-        messages.success(request, f"{counted(returned, 'invoice')} can be uploaded again.")
+        tell_back_on_the_list(request, [one.pk for one in invoices])
     else:
         messages.info(request, "Nothing was marked any more.")
     return back(request, "in_accounts")

@@ -1,6 +1,7 @@
 """The page that links invoice settings to an interface, and says from which date on."""
 
 from django.contrib import messages
+from django.db.models import Exists
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
@@ -10,10 +11,10 @@ from interfaces.models import AccountingInterface
 from invoicing import uploads
 from invoicing.forms import OfferedFromForm
 from invoicing.links import AlreadyLinked, Changed, link_settings
-from invoicing.models import InvoiceSetting
+from invoicing.models import Invoice, InvoiceSetting
 from invoicing.posted import ids
-from invoicing.selectors import older_than_go_live
-from invoicing.words import counted
+from invoicing.selectors import CurrencyTotal, gone_already, older_than_go_live, totals_of
+from invoicing.words import all_of, counted
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -26,22 +27,14 @@ def link(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
     interface = get_object_or_404(AccountingInterface, pk=interface_id)
     ticked, moved = set(ids(request, "setting")), set(ids(request, "move"))
     form = OfferedFromForm(request.POST or None, interface=interface)
+    asking: list[CurrencyTotal] = []
     if request.method == "POST" and form.is_valid():
-        before = _linked_names(interface)
-        try:
-            changed = link_settings(interface=interface, setting_ids=ticked, move=moved)
-        except AlreadyLinked as error:
-            messages.error(request, str(error))
-        else:
-            _save(request, interface, form, changed, before=before)
-            if interface.is_live:
-                return redirect(
-                    "interfaces:detail",
-                    practice_slug=request.practice.slug,
-                    interface_id=interface.pk,
-                )
-            onward = reverse("invoicing:set_up", args=[request.practice.slug, interface.pk])
-            return redirect(f"{onward}?after=settings")
+        if not ticked and not interface.is_live:
+            messages.error(request, "Nothing was saved: tick at least one invoice setting.")
+        elif not (asking := _asked_first(request, form, ticked)) and _linked(
+            request, interface, form, setting_ids=ticked, move=moved
+        ):
+            return _onward(request, interface)
     settings = list(InvoiceSetting.objects.select_related("interface").order_by("name"))
     chosen = ticked if request.method == "POST" else _at_first(interface, settings)
     context = {
@@ -50,9 +43,53 @@ def link(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
         "chosen": chosen,
         "moved": moved,
         "form": form,
+        "asking": asking,
         "older": older_than_go_live(interface) if interface.offered_from else 0,
     }
     return render(request, "invoicing/link_settings.html", context)
+
+
+def _linked(
+    request: PracticeRequest,
+    interface: AccountingInterface,
+    form: OfferedFromForm,
+    *,
+    setting_ids: set[int],
+    move: set[int],
+) -> bool:
+    """Whether all of it is saved; why not has been said."""
+    before = _linked_names(interface)
+    try:
+        changed = link_settings(interface=interface, setting_ids=setting_ids, move=move)
+    except AlreadyLinked as error:
+        messages.error(request, str(error))
+        return False
+    _save(request, interface, form, changed, before=before)
+    return True
+
+
+def _onward(request: PracticeRequest, interface: AccountingInterface) -> HttpResponse:
+    """To the interface's own page, or on with its set-up."""
+    where = [request.practice.slug, interface.pk]
+    if interface.is_live:
+        return redirect(reverse("interfaces:detail", args=where))
+    return redirect(f"{reverse('invoicing:set_up', args=where)}?after=settings")
+
+
+def _asked_first(
+    request: PracticeRequest, form: OfferedFromForm, ticked: set[int]
+) -> list[CurrencyTotal]:
+    """What would be marked as already in the accounts, until the person has seen it and is sure."""
+    if not form.cleaned_data.get("mark_older") or request.POST.get("sure") == "on":
+        return []
+    older = Invoice.objects.filter(
+        invoice_setting__in=ticked,
+        issued__lt=form.cleaned_data["offered_from"],
+        status=Invoice.Status.COMMITTED,
+        parked_at__isnull=True,
+        in_accounts_at__isnull=True,
+    ).exclude(total=0)
+    return totals_of(older.filter(~Exists(gone_already())))
 
 
 def _save(
@@ -88,6 +125,21 @@ def _save(
         },
         marked_in_accounts=marked,
     )
+    for other, names in changed.moved:
+        record_request(
+            request,
+            "interface.invoice_settings",
+            other.name,
+            interface=other.pk,
+            before={"settings": names},
+            after={"settings": f"moved to {interface}"},
+        )
+        if other.is_live and not interface.is_live:
+            messages.warning(
+                request,
+                f"{all_of(names)} went through {other}, which is live: those invoices cannot be"
+                f" uploaded until {interface} is live.",
+            )
     text = "Invoice settings are saved."
     if marked:
         text += f" {counted(marked, 'older invoice')} marked as already in the accounts."

@@ -93,6 +93,8 @@ def try_one(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
     interface = get_object_or_404(AccountingInterface, pk=interface_id)
     chosen = ids(request, "invoice")[:1]
     offered = uploads.offered().filter(invoice_setting__interface=interface, pk__in=chosen)
+    if chosen and trials_of(interface) and not offered.exists():
+        return to_page(request, "invoicing:test", interface)  # a second click: it is shown there
     if not chosen or not offered.exists():
         messages.warning(request, "Nothing was sent: choose one of the invoices first.")
         return to_page(request, "invoicing:test", interface)
@@ -127,6 +129,10 @@ def go_live(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
         "lacking": [
             (one.sentence, set_up.PAGES[one.step]) for one in going_live.missing(interface)
         ],
+        "concerns": [
+            (one, set_up.PAGES.get(one.step, ""))
+            for one in set_up_checks.concerns(request.practice, interface)
+        ],
         "facts": facts_of([interface])[0],
         "preferences": selectors.preferences_in_words(interface),
         "uploaders": [
@@ -147,6 +153,9 @@ def _go_live(
     request: PracticeRequest, interface: AccountingInterface, *, agreed: bool
 ) -> HttpResponse | None:
     """Where to go afterwards; None when it cannot be, which has been said."""
+    if request.as_support:
+        messages.error(request, f"Only an admin of {request.practice} takes a link live.")
+        return None
     if selectors.is_assisted(interface):
         messages.error(request, "Our team sets this up: confirm it on the hand-over page.")
         return None

@@ -394,7 +394,7 @@ def park(*, invoice_ids: Sequence[int], reason: str, actor: User | None) -> int:
 
     Those already on their way or sent are left; a failed upload of one becomes parked too.
     """
-    parking = _not_gone(Invoice.objects.filter(pk__in=invoice_ids, parked_at__isnull=True))
+    parking = _not_gone(Invoice.objects.filter(pk__in=invoice_ids))
     Invoice.objects.filter(pk__in=parking).update(
         parked_at=clock.now(), parked_by=actor, parked_reason=reason.strip()[:200]
     )
@@ -441,7 +441,7 @@ def unmark_in_accounts(*, invoice_ids: Sequence[int], actor: User | None) -> int
 
 
 def _mark(invoices: QuerySet[Invoice], *, reason: str, actor: User | None) -> list[int]:
-    marking = _not_gone(invoices.filter(in_accounts_at__isnull=True))
+    marking = _not_gone(invoices)
     for some in batched(marking):
         Invoice.objects.filter(pk__in=some).update(
             in_accounts_at=clock.now(), in_accounts_by=actor, in_accounts_reason=reason[:200]
@@ -451,8 +451,14 @@ def _mark(invoices: QuerySet[Invoice], *, reason: str, actor: User | None) -> li
 
 
 def _not_gone(invoices: QuerySet[Invoice]) -> list[int]:
-    """Of these the committed ones that are neither on their way nor sent, held until the end."""
-    committed = invoices.filter(status=Invoice.Status.COMMITTED)
+    """Of these the committed ones that wait, held until the end.
+
+    What is on its way, sent, parked or in the accounts already is none of them; asked again once
+    they are held, for somebody else may have been faster.
+    """
+    committed = invoices.filter(
+        status=Invoice.Status.COMMITTED, parked_at__isnull=True, in_accounts_at__isnull=True
+    )
     hold(committed)
     gone = Upload.objects.filter(
         invoice=OuterRef("pk"), kind__in=DOCUMENTS, state__in=(*MOVING, State.SENT)

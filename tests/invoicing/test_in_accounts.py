@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from interfaces.models import AccountingInterface
 from invoicing import uploads
@@ -160,6 +161,31 @@ def test_marking_all_older_ones_leaves_what_is_sent_parked_or_newer(
         found = Invoice.objects.filter(in_accounts_at__isnull=False)
         assert [one.pk for one in found] == [old.pk]
         assert draft.in_accounts_at is None
+
+
+def test_what_is_parked_is_not_marked_as_well_nor_the_other_way_round(
+    practice: Practice, accounts: User, invoices: list[Invoice]
+) -> None:
+    _, first, second = invoices
+    with acting_for(practice.pk):
+        assert uploads.park(invoice_ids=[first.pk], reason="Later", actor=accounts) == 1
+        assert uploads.mark_in_accounts(invoice_ids=[first.pk], reason="x", actor=accounts) == []
+        uploads.mark_in_accounts(invoice_ids=[second.pk], reason="By hand", actor=accounts)
+        assert uploads.park(invoice_ids=[second.pk], reason="Later", actor=accounts) == 0
+
+
+def test_what_is_put_back_is_only_called_offered_where_it_is(
+    practice: Practice, accounts: User, invoices: list[Invoice]
+) -> None:
+    with acting_for(practice.pk):
+        Invoice.objects.filter(pk=invoices[0].pk).update(in_accounts_at=timezone.now())
+    answer = client_of(accounts).post(
+        url(practice, "in-accounts/return/"), {"invoice": [invoices[0].pk]}, follow=True
+    )
+    assert said(answer) == [
+        "1 invoice put back, but not on the list: dated before the go-live date, or set aside in"
+        " another way."
+    ]
 
 
 def test_a_failed_upload_of_what_is_marked_is_set_aside(

@@ -419,7 +419,7 @@ def test_what_is_on_its_way_cannot_be_parked(
     posted = {"invoice": invoice.pk, "reason": "Too late"}
     answer = browser.post(url(practice, "upload/park/"), posted, follow=True)
     assert said(answer)[-1] == (
-        "1 invoice could not be parked: parked already, on the way, or sent."
+        "1 invoice could not be parked: parked already, already in accounts, on the way, or sent."
     )
     with acting_for(practice.pk):
         assert Invoice.objects.get().parked_at is None

@@ -288,8 +288,13 @@ def test_what_was_refused_in_earnest_never_becomes_part_of_a_rehearsal(
     with acting_for(play.practice.pk):
         play.invoices[0].lines.update(account_code="999")
     play.upload(play.invoices[0])
-    assert play.link(play.interface, move=True).status_code == 302
+    taken = play.link(play.interface, move=True)
+    assert said(taken)[-1] == (
+        f"Standard goes through {real}, which is in use. A rehearsal cannot take it: choose another"
+        " invoice setting."
+    )
     with acting_for(play.practice.pk):
+        InvoiceSetting.objects.update(interface=play.interface)
         refused = Upload.objects.get(kind="invoice")
         answer = uploads.retry(upload_ids=[refused.pk], actor=play.admin)
         refused.refresh_from_db()
@@ -367,6 +372,9 @@ def test_what_was_really_sent_stays_when_its_setting_moves(
             state="sent",
             remote_id="r",
         )
+    with acting_for(play.practice.pk):
+        # Not yet in use, so that the rehearsal may take its invoice setting.
+        AccountingInterface.objects.filter(pk=real.pk).update(live_since=None)
     assert play.link(play.interface, move=True).status_code == 302
     assert play.states() == ["sent"]
     assert play.offered() == [play.invoices[1].number]
@@ -449,6 +457,7 @@ def test_a_worker_whose_uploads_are_forgotten_under_it_leaves_the_lane_free(
     play.upload(play.invoices[1])
     assert play.states() == []
     assert Lane.objects.get(interface=play.interface).owner == ""
-    play.link(play.interface, move=True)
+    with acting_for(play.practice.pk):
+        InvoiceSetting.objects.update(interface=play.interface)
     play.upload(play.invoices[1])
     assert play.states() == ["sent"]

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from connectors.base.standin import Answer
 from connectors.xero.standin import XeroStandIn
 from interfaces import lapsing
 from interfaces.models import AccountCode, AccountingInterface, Credential, LivePeriod
@@ -164,7 +165,11 @@ def test_settings_and_date_are_saved_together_and_recorded_before_and_after(
     with acting_for(practice.pk):
         assert not InvoiceSetting.objects.filter(interface=interface).exists()
     old = make(practice, setting, issued=date(2026, 10, 5))
-    answer = link(browser, interface, setting=[setting.pk], mark_older="on")
+    asked = link(browser, interface, setting=[setting.pk], mark_older="on")
+    assert "1 invoice, NZD 1,150.00 incl tax, would be marked" in text_of(asked)
+    with acting_for(practice.pk):
+        assert not Invoice.objects.filter(in_accounts_at__isnull=False).exists()
+    answer = link(browser, interface, setting=[setting.pk], mark_older="on", sure="on")
     assert answer.status_code == 302
     with acting_for(practice.pk):
         interface.refresh_from_db()
@@ -175,6 +180,35 @@ def test_settings_and_date_are_saved_together_and_recorded_before_and_after(
     assert entry.detail["after"] == {"settings": ["Standard"], "offered_from": "2026-11-01"}
     assert entry.detail["marked_in_accounts"] == 1
     assert entry.address == "127.0.0.1"
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "9999-12-31", "soon"])
+def test_a_date_nobody_means_is_refused(
+    practice: Practice,
+    interface: AccountingInterface,
+    setting: InvoiceSetting,
+    browser: Client,
+    day: str,
+) -> None:
+    answer = link(browser, interface, setting=[setting.pk], offered_from=day)
+    assert answer.status_code == 200
+    with acting_for(practice.pk):
+        assert AccountingInterface.objects.get().offered_from is None
+
+
+def test_a_date_is_read_as_it_is_written_here(
+    practice: Practice, interface: AccountingInterface, setting: InvoiceSetting, browser: Client
+) -> None:
+    link(browser, interface, setting=[setting.pk], offered_from="1/12/2026")
+    with acting_for(practice.pk):
+        assert AccountingInterface.objects.get().offered_from == date(2026, 12, 1)
+
+
+def test_without_an_invoice_setting_the_step_is_not_left(
+    interface: AccountingInterface, setting: InvoiceSetting, browser: Client
+) -> None:
+    answer = link(browser, interface)
+    assert said(answer) == ["Nothing was saved: tick at least one invoice setting."]
 
 
 def test_moving_a_setting_asks_and_names_both_interfaces(
@@ -197,6 +231,12 @@ def test_moving_a_setting_asks_and_names_both_interfaces(
     link(browser, interface, setting=[setting.pk], move=[setting.pk])
     with acting_for(practice.pk):
         assert InvoiceSetting.objects.get().interface == interface
+    lost = browser.get(page_of("invoicing:interface_history", other))
+    assert "Settings: Standard → moved to Xero" in text_of(lost)
+    assert said(lost)[0] == (
+        "Standard went through Xero Napier, which is live: those invoices cannot be uploaded until"
+        " Xero is live."
+    )
 
 
 # --- Test -----
@@ -244,6 +284,7 @@ def test_each_thing_that_is_wrong_is_red_with_the_way_to_mend_it(
     books.add_invoice(number=invoice.number, contact="Somebody Else Ltd", total="9.00")
     with acting_for(practice.pk):
         Credential.objects.update(scopes="accounting.invoices")
+        AccountingInterface.objects.update(codes_read_at=timezone.now() - timedelta(minutes=2))
         Practice.objects.update(country="AU")
     practice.refresh_from_db()
     checks = checks_of(practice, interface)
@@ -259,6 +300,42 @@ def test_each_thing_that_is_wrong_is_red_with_the_way_to_mend_it(
     page = browser.get(page_of("invoicing:test", interface))
     assert page_of("interfaces:codes", interface) in page.content.decode()
     assert "need mending" in text_of(page)
+
+
+def test_tax_that_the_rate_does_not_explain_is_told_before_anything_is_sent(
+    practice: Practice, interface: AccountingInterface, setting: InvoiceSetting, browser: Client
+) -> None:
+    link(browser, interface, setting=[setting.pk])
+    invoice = make(practice, setting, nets=["1035.00"])
+    with acting_for(practice.pk):
+        interface.refresh_from_db()
+        interface.revenue_tax = interface.tax_free_tax
+        interface.save()
+    check = checks_of(practice, interface)["Tax codes"]
+    assert (check.state, check.step) == ("error", "codes")
+    assert check.sentence == (
+        f"{invoice.number}, line 1: its tax is 155.25, but ZERORATED at 0 % of 1,035.00 is 0.00."
+    )
+    page = text_of(browser.get(page_of("invoicing:go_live", interface)))
+    assert check.sentence in page
+    assert "in spite of what is said above" in page
+
+
+def test_a_package_that_wants_us_to_wait_is_nothing_to_mend(
+    practice: Practice, interface: AccountingInterface, xero: XeroStandIn
+) -> None:
+    xero.script(fault=Answer(429, headers={"Retry-After": "30"}), times=20)
+    checks = checks_of(practice, interface)
+    assert checks["Sign-in"].label == "Later"
+    assert "Check again in a minute." in checks["Sign-in"].sentence
+
+
+def test_codes_read_a_moment_ago_are_not_read_again(
+    practice: Practice, interface: AccountingInterface, xero: XeroStandIn
+) -> None:
+    before = len(xero.seen("GET", ".*/Accounts"))
+    assert checks_of(practice, interface)["Reading accounts and tax codes"].state == "ready"
+    assert len(xero.seen("GET", ".*/Accounts")) == before
 
 
 def test_a_lost_sign_in_is_told_and_nothing_else_is_asked(
@@ -324,6 +401,24 @@ def test_going_live_shows_the_summary_and_begins_the_charge(
     detail = browser.get(page_of("interfaces:detail", interface))
     for tab in ("Connection", "Codes", "Clients", "Invoice settings", "History", "Health"):
         assert tab in text_of(detail)
+
+
+def test_support_does_not_take_a_practice_live(
+    practice: Practice, interface: AccountingInterface, setting: InvoiceSetting, browser: Client
+) -> None:
+    link(browser, interface, setting=[setting.pk])
+    support = make_user("sam@abtrac.example", is_support=True)
+    grant_support(
+        practice=practice,
+        user=support,
+        granted_by=make_member(practice, Role.ADMIN),
+        reason="Help",
+        ends_at=timezone.now() + timedelta(hours=1),
+    )
+    answer = client_of(support).post(page_of("invoicing:go_live", interface), {"sure": "on"})
+    assert said(answer) == ["Only an admin of Harbour Architects takes a link live."]
+    with acting_for(practice.pk):
+        assert not AccountingInterface.objects.get().is_live
 
 
 def test_what_is_missing_keeps_it_from_going_live(
