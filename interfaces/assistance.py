@@ -14,6 +14,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from connectors import registry
@@ -132,8 +133,8 @@ def give_leave(
 ) -> SetUpRequest:
     """Let support work in the practice for so many days from now. Needs a scope.
 
-    Whoever has taken the request on goes on under the new leave. A request that was withdrawn is
-    asked for again by this, at the price of today.
+    Whoever has taken the request on goes on under the new leave; access that would outlast it ends.
+    A request that was withdrawn is asked for again by this, at the price of today.
     """
     request = _held(interface, *OPEN, State.WITHDRAWN)
     require_admin(request.practice, actor, "let support in")
@@ -155,6 +156,8 @@ def give_leave(
         detail={"before": before.isoformat(), "after": request.access_until.isoformat()},
         address=address,
     )
+    outlasting = _given_under(request).filter(ends_at__gt=request.access_until)
+    _end_access(outlasting, actor=actor, address=address)
     if request.taken_by and request.taken_by.is_active and request.taken_by.is_support:
         _let_in(request, request.taken_by, address=address)
     return request
@@ -169,7 +172,7 @@ def withdraw(
     require_admin(request.practice, actor, "withdraw this")
     before = request.state
     _move(request, State.WITHDRAWN)
-    _end_access(request, actor=actor, address=address)
+    _end_access(_given_under(request), actor=actor, address=address)
     record(
         actor=actor,
         action="set_up.withdrawn",
@@ -266,7 +269,7 @@ def confirm(
     request = _held(interface, State.HANDED_OVER)
     require_admin(request.practice, actor, "confirm this")
     _move(request, State.CONFIRMED)
-    _end_access(request, actor=actor, address=address)
+    _end_access(_given_under(request), actor=actor, address=address)
     record(
         actor=actor,
         action="set_up.confirmed",
@@ -435,9 +438,7 @@ def _leave(days: int) -> datetime:
 
 def _let_in(request: SetUpRequest, user: User, *, address: str | None) -> SupportGrant:
     """A grant until the leave ends; the one they have, where it lasts as long."""
-    given = SupportGrant.objects.filter(
-        live_now(), practice_id=request.practice_id, user=user, reason=_reason(request)
-    )
+    given = _given_under(request).filter(user=user)
     lasting = given.filter(ends_at__gte=request.access_until).first()
     if lasting is not None:
         return lasting
@@ -451,10 +452,14 @@ def _let_in(request: SetUpRequest, user: User, *, address: str | None) -> Suppor
     )
 
 
-def _end_access(request: SetUpRequest, *, actor: User, address: str | None) -> None:
-    given = SupportGrant.objects.filter(
+def _given_under(request: SetUpRequest) -> QuerySet[SupportGrant]:
+    """The access of all support people that was given under the request and is not over."""
+    return SupportGrant.objects.filter(
         live_now(), practice_id=request.practice_id, reason=_reason(request)
     )
+
+
+def _end_access(given: QuerySet[SupportGrant], *, actor: User, address: str | None) -> None:
     for grant in given.select_related("user"):
         end_grant(grant=grant, actor=actor, address=address)
 

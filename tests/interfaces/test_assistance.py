@@ -322,6 +322,25 @@ def test_a_leave_that_is_over_lets_nobody_in_until_it_is_given_again(
         assert len(_entries(asked.practice, "set_up.leave_given")) == 1
 
 
+def test_a_shorter_leave_ends_all_access_that_would_outlast_it(
+    asked: SetUpRequest, sam: User, ana: User
+) -> None:
+    kim = make_user("kim@abtrac.example", is_support=True)
+    browsers = [_quoted_and_taken(asked, kim), _quoted_and_taken(asked, sam)]
+    client_of(ana).post(_one(asked, "answers/leave/"), {"days": "7"})
+    until = _reload(asked).access_until
+    assert until < asked.access_until
+    live = SupportGrant.objects.filter(ended_at__isnull=True)
+    # Kim had handed it on to Sam, who goes on under the shorter leave.
+    assert [(one.user, one.ends_at) for one in live] == [(sam, until)]
+    assert [one.get(_one(asked)).status_code for one in browsers] == [404, 200]
+    ended = _entries(asked.practice, "support.ended")
+    assert {one.subject for one in ended} == {kim.email, sam.email}
+    assert {one.actor for one in ended} == {ana}
+    with time_machine.travel(until + timedelta(minutes=1), tick=False):
+        assert client_of(sam).get(_one(asked)).status_code == 404
+
+
 def test_leave_of_somebody_who_is_no_admin_any_more_is_none(
     asked: SetUpRequest, sam: User, ana: User
 ) -> None:
