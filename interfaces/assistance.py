@@ -198,7 +198,8 @@ def take_on(*, request_id: int, user: User, address: str | None = None) -> SetUp
             f"The leave of {request.practice} ended. Ask {request.asked_by} to give it again."
         )
     before = request.taken_by
-    grant = _let_in(request, user, address=address)
+    # The practice gave this leave earlier, from elsewhere: the address is of the entry below alone.
+    grant = _let_in(request, user, address=None)
     request.taken_by, request.taken_at = user, timezone.now()
     _move(request, State.WORKING if request.state == State.ASKED else State(request.state))
     with acting_for(request.practice_id):
@@ -209,6 +210,7 @@ def take_on(*, request_id: int, user: User, address: str | None = None) -> SetUp
             detail={
                 "grant": grant.pk,
                 "until": grant.ends_at.isoformat(),
+                "under_leave_of": str(request.asked_by),
                 "before": str(before or ""),
                 "after": str(user),
             },

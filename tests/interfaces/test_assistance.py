@@ -284,7 +284,10 @@ def test_taking_on_opens_the_practice_until_the_leave_ends_and_says_so_in_its_re
     assert grant.reason == f"Set-up of Drawer, request {asked.pk}"
     [given] = _entries(asked.practice, "support.granted")
     assert given.detail["ends_at"] == asked.access_until.isoformat()
+    # Ana did not act just now, and never from where Sam is.
+    assert (given.actor, given.address) == (ana, None)
     [taken] = _entries(asked.practice, "set_up.taken_on")
+    assert taken.detail["under_leave_of"] == "ana@harbour.example"
     assert (taken.actor, taken.as_support, taken.address) == (sam, True, "203.0.113.9")
     assert taken.detail["after"] == "sam@abtrac.example"
     assert browser.get(_one(asked, "answers/")).status_code == 200
