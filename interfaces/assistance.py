@@ -84,6 +84,7 @@ def ask(
         action="set_up.asked",
         subject=interface.name,
         detail={
+            "interface": interface.pk,
             "package": package.key,
             "access_until": request.access_until.isoformat(),
             "fee": _text(request.quoted_fee),
@@ -115,6 +116,7 @@ def answer(
         action="set_up.answered",
         subject=interface.name,
         detail={
+            "interface": interface.pk,
             "before": {key: before.get(key) for key in changed},
             "after": {key: answers[key] for key in changed},
         },
@@ -153,7 +155,11 @@ def give_leave(
         actor=actor,
         action="set_up.leave_given",
         subject=interface.name,
-        detail={"before": before.isoformat(), "after": request.access_until.isoformat()},
+        detail={
+            "interface": interface.pk,
+            "before": before.isoformat(),
+            "after": request.access_until.isoformat(),
+        },
         address=address,
     )
     outlasting = _given_under(request).filter(ends_at__gt=request.access_until)
@@ -177,7 +183,7 @@ def withdraw(
         actor=actor,
         action="set_up.withdrawn",
         subject=interface.name,
-        detail={"before": before, "after": request.state},
+        detail={"interface": interface.pk, "before": before, "after": request.state},
         address=address,
     )
     return request
@@ -208,6 +214,7 @@ def take_on(*, request_id: int, user: User, address: str | None = None) -> SetUp
             action="set_up.taken_on",
             subject=request.interface.name,
             detail={
+                "interface": request.interface_id,
                 "grant": grant.pk,
                 "until": grant.ends_at.isoformat(),
                 "under_leave_of": str(request.asked_by),
@@ -235,7 +242,11 @@ def quote(*, request_id: int, fee: Decimal, user: User, address: str | None = No
             actor=user,
             action="set_up.quoted",
             subject=request.interface.name,
-            detail={"before": _text(before), "after": _text(fee)},
+            detail={
+                "interface": request.interface_id,
+                "before": _text(before),
+                "after": _text(fee),
+            },
             as_support=True,
             address=address,
         )
@@ -256,7 +267,12 @@ def hand_over(
         actor=actor,
         action="set_up.handed_over",
         subject=interface.name,
-        detail={"before": State.WORKING, "after": request.state, "fee": _text(request.quoted_fee)},
+        detail={
+            "interface": interface.pk,
+            "before": State.WORKING,
+            "after": request.state,
+            "fee": _text(request.quoted_fee),
+        },
         as_support=True,
         address=address,
     )
@@ -277,6 +293,7 @@ def confirm(
         action="set_up.confirmed",
         subject=interface.name,
         detail={
+            "interface": interface.pk,
             "before": State.HANDED_OVER,
             "after": request.state,
             "fee": _text(request.quoted_fee),

@@ -121,6 +121,7 @@ def link_all(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
             request,
             "clients.linked",
             interface.name,
+            interface=interface.pk,
             before="not linked",
             after=[
                 {"client": one.number, "name": one.name, "contact": one.exact.remote_id}

@@ -73,6 +73,7 @@ def make_dry_run(request: PracticeRequest, *, interface_id: int) -> HttpResponse
         request,
         "dry_run.made",
         interface.name,
+        interface=interface.pk,
         before=before.pk if before else None,
         after=run.pk,
         faults=faults,
@@ -94,7 +95,13 @@ def dry_run_file(request: PracticeRequest, *, interface_id: int, dry_run_id: int
         raise Http404
     disposition = content_disposition_header(as_attachment=True, filename=run.file_name)
     headers = {"Content-Disposition": disposition or "attachment"}
-    record_request(request, "dry_run.downloaded", run.interface.name, dry_run=run.pk)
+    record_request(
+        request,
+        "dry_run.downloaded",
+        run.interface.name,
+        interface=run.interface_id,
+        dry_run=run.pk,
+    )
     return HttpResponse(
         bytes(run.content), content_type="application/octet-stream", headers=headers
     )
@@ -122,7 +129,13 @@ def dry_run_outcome(
         return _to("dry_run", request, run.interface)
     after = {"outcome": run.get_outcome_display(), "note": run.outcome_note}
     record_request(
-        request, "dry_run.told", run.interface.name, dry_run=run.pk, before=before, after=after
+        request,
+        "dry_run.told",
+        run.interface.name,
+        interface=run.interface_id,
+        dry_run=run.pk,
+        before=before,
+        after=after,
     )
     messages.success(request, "Thank you: that is noted, and our team sees it.")
     return _to("dry_run", request, run.interface)

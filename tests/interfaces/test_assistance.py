@@ -386,7 +386,23 @@ def test_the_quote_is_shown_to_the_practice_and_only_lowered_once_work_has_begun
     browser.post(f"{QUEUE}{asked.pk}/quote/", {"fee": "200"})
     assert _reload(asked).quoted_fee == Decimal(200)
     quoted = [one.detail for one in _entries(asked.practice, "set_up.quoted")]
-    assert quoted == [{"before": "", "after": "240.00"}, {"before": "240.00", "after": "200.00"}]
+    changes = [(one["before"], one["after"]) for one in quoted]
+    assert changes == [("", "240.00"), ("240.00", "200.00")]
+
+
+def test_the_history_tells_all_of_the_set_up_whatever_the_interface_is_called_by_now(
+    asked: SetUpRequest, sam: User, ana: User
+) -> None:
+    browser = client_of(ana)
+    browser.post(_one(asked, "answers/"), CHECKLIST | {"ask_importer": "Cy"})
+    _quoted_and_taken(asked, sam)
+    browser.post(_one(asked, "answers/leave/"), {"days": "7"})
+    browser.post(_one(asked, "answers/withdraw/"))
+    with acting_for(asked.practice_id):
+        AccountingInterface.objects.filter(pk=asked.interface_id).update(name="Renamed")
+    page = text_of(browser.get(_one(asked, "history/")))
+    for done in ("asked", "answered", "quoted", "taken on", "leave given", "withdrawn"):
+        assert f"Set up: {done}" in page, done
 
 
 def test_withdrawing_ends_the_access_given_under_it_and_it_can_be_asked_for_again(

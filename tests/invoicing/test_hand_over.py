@@ -113,8 +113,9 @@ def _made(browser: Client, interface: AccountingInterface) -> DryRun:
 
 
 def _entry(interface: AccountingInterface, action: str) -> AuditEntry:
+    """The only entry of that kind, which names its interface by what never changes."""
     with acting_for(interface.practice_id):
-        return AuditEntry.objects.get(action=action)
+        return AuditEntry.objects.get(action=action, detail__interface=interface.pk)
 
 
 # --- The dry run ---------------------------------------------------------------------------------
@@ -186,7 +187,7 @@ def test_the_file_is_kept_and_given_as_it_was_made(
         ("INV", "ABT-3", "1000.00"),
     ]
     assert client_of(make_member(interface.practice, Role.VIEWER)).get(address).status_code == 403
-    assert _entry(interface, "dry_run.downloaded").detail == {"dry_run": run.pk}
+    assert _entry(interface, "dry_run.downloaded").detail["dry_run"] == run.pk
 
 
 def test_what_is_wrong_is_all_shown_and_no_file_is_made(

@@ -211,6 +211,10 @@ def test_a_newcomer_links_all_that_is_exact_and_goes_on(
     action, before, after = audit(interface)[-1]
     assert (action, before) == ("clients.linked", "not linked")
     assert {one["name"] for one in after} == {"Ridgeline Holdings Ltd", "Te Aro Cafe Group"}
+    with acting_for(interface.practice_id):
+        AccountingInterface.objects.filter(pk=interface.pk).update(name="Renamed")
+    history = url(interface.practice, f"interfaces/{interface.pk}/history/")
+    assert "Clients: linked" in text_of(browser.get(history))
     there = url(interface.practice, "batches/")
     gone = browser.post(page_of(interface), {"next": there})
     assert gone["Location"] == there
