@@ -79,11 +79,16 @@ class CodeList:
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What the list would change; `gone` are flagged, as invoices and rules still name them."""
+    """What the list would change; `gone` are flagged, as invoices and rules still name them.
+
+    `before` and `after` say of each changed code, by code, what it was and what it would be.
+    """
 
     new: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    before: dict[str, str] = field(default_factory=dict)
+    after: dict[str, str] = field(default_factory=dict)
 
 
 def decode(content: bytes) -> tuple[str, str]:
@@ -129,18 +134,19 @@ def compare(found: CodeList, known: Iterable[AccountCode] | Iterable[TaxCode]) -
     """What taking the list would change of the codes that are known."""
     before = {one.code: one for one in known}
     listed = {one.code: one for one in found.listed}
+    changed = [
+        code for code, one in listed.items() if code in before and _differs(one, before[code])
+    ]
     return Changes(
         new=[_told(one) for code, one in listed.items() if code not in before],
-        changed=[
-            _told(one)
-            for code, one in listed.items()
-            if code in before and _differs(one, before[code])
-        ],
+        changed=[_told(listed[code]) for code in changed],
         gone=[
             str(one)
             for code, one in before.items()
             if code not in listed and one.vanished_at is None
         ],
+        before={code: _in_full(before[code]) for code in changed},
+        after={code: _in_full(listed[code]) for code in changed},
     )
 
 
@@ -277,6 +283,15 @@ def _active(said: Mapping[str, str], wrong: list[tuple[str, str]]) -> bool:
 
 def _told(one: Account | Tax) -> str:
     return f"{one.code} {one.name}"
+
+
+def _in_full(one: Account | Tax | AccountCode | TaxCode) -> str:
+    """All that a list says of a code: its name, its type or rate, and whether it is in use."""
+    kind = f"{one.rate.normalize():f} %" if isinstance(one, Tax | TaxCode) else one.kind
+    standing = "in use" if one.active else "archived"
+    if isinstance(one, AccountCode | TaxCode) and one.vanished_at is not None:
+        standing = "no longer in the list"
+    return ", ".join(filter(None, (one.name, kind, standing)))
 
 
 def _differs(one: Account | Tax, known: AccountCode | TaxCode) -> bool:

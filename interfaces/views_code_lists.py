@@ -90,6 +90,8 @@ def _confirmed(
         interface=interface.pk,
         list=WORDS[kind],
         read_as=found.read_as,
+        before=changes.before,
+        after=changes.after,
         new=changes.new,
         changed=changes.changed,
         gone=changes.gone,

@@ -74,7 +74,13 @@ def duration(length: timedelta | None) -> str:
 
 
 def _named(key: str) -> str:
-    return str(key).replace("_", " ").capitalize()
+    """A key as a line begins with it; codes keep their capitals."""
+    plain = _plain(key)
+    return plain[:1].upper() + plain[1:]
+
+
+def _plain(key: str) -> str:
+    return str(key).replace("_", " ")
 
 
 def _told(value: Any) -> str:
@@ -85,5 +91,5 @@ def _told(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_told(one) for one in value)
     if isinstance(value, dict):
-        return "; ".join(f"{_named(key).lower()} {_told(one)}" for key, one in value.items())
+        return "; ".join(f"{_plain(key)} {_told(one)}" for key, one in value.items())
     return str(value)

@@ -18,6 +18,7 @@ from offices.models import AuditEntry, User
 from offices.tenancy import acting_for
 from tests.interfaces.conftest import reload
 from tests.interfaces.ledger import PACKAGE, LedgerServer
+from tests.invoicing.pages import text_of
 
 ACCOUNTS = 'Code,Name,Type\n200,Sales,Income\n210,"Recoveries, other",Income\n'
 
@@ -241,6 +242,8 @@ def test_a_list_is_looked_at_then_taken_and_what_is_gone_is_flagged(
     with acting_for(unreadable.practice_id):
         entry = AuditEntry.objects.get()
     assert entry.action == "interface.codes_imported"
+    assert entry.detail["before"] == {"200": "Sales, REVENUE, in use"}
+    assert entry.detail["after"] == {"200": "Sales, in use"}
     assert entry.detail["new"] == ["300 <b>=1+1"]
     assert entry.detail["gone"] == ["210 Recoveries", "260 Other revenue"]
 
@@ -253,6 +256,16 @@ def test_a_list_of_tax_codes_is_taken_with_its_rates(
     browser.post(at(unreadable), {"list": page.context["carried"]})
     taxes = known(unreadable, TaxCode)
     assert (taxes["GST"].rate, taxes["FRE"].rate) == (15, 0)
+    text = (
+        "Tax code,Name,Rate,Status\nGST,GST on sales,12.5%,Archived\nFRE,Free,0,\nOUTPUT2,GST,15,"
+    )
+    page = bring(browser, unreadable, text, "taxes")
+    browser.post(at(unreadable), {"list": page.context["carried"]})
+    address = f"/{unreadable.practice.slug}/accounting/interfaces/{unreadable.pk}/history/"
+    told = text_of(browser.get(address))
+    assert "GST: GST, 15 %, in use → GST on sales, 12.5 %, archived" in told
+    assert "OUTPUT2: 15% GST on Income, 15 %, no longer in the list → GST, 15 %, in use" in told
+    assert "FRE: " not in told
     assert not any(one.vanished_at for one in known(unreadable, AccountCode).values())
 
 
