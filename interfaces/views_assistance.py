@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from connectors import registry
 from connectors.base.protocol import Package, SetUpBy
-from interfaces import assistance, charges, copying
+from interfaces import assistance, charges, copying, pairs
 from interfaces.forms import NAME_TAKEN
 from interfaces.forms_assistance import AnswersForm, AskForm, CopyForm, LeaveForm, QuoteForm
 from interfaces.models import AccountingInterface, SetUpAnswers, SetUpRequest
@@ -132,9 +132,9 @@ def copy_settings(request: PracticeRequest, *, interface_id: int) -> HttpRespons
         messages.error(request, "Choose an interface first.")
         return _to("preferences", request, interface)
     source = form.cleaned_data["copy_from"]
-    before = {"preferences": _open_preferences(interface), "defaults": _defaults(interface)}
+    there_before = copying.settings_of(interface)
     copied = copying.copy_settings(source=source, target=interface)
-    after = {"preferences": _open_preferences(interface), "defaults": _defaults(interface)}
+    before, after = copying.changed_between(there_before, copying.settings_of(interface))
     record_request(
         request,
         "interface.settings_copied",
@@ -146,6 +146,7 @@ def copy_settings(request: PracticeRequest, *, interface_id: int) -> HttpRespons
         rules=copied.rules,
         mappings=copied.mappings,
         left=copied.left,
+        refused=copied.refused,
     )
     messages.success(request, f"The settings of {source.name} were taken over.")
     if copied.left:
@@ -153,6 +154,13 @@ def copy_settings(request: PracticeRequest, *, interface_id: int) -> HttpRespons
             request,
             f"Not in the list of {interface.name}, or not to be used there, so left as it was:"
             f" {', '.join(copied.left)}. Choose those under Codes and defaults.",
+        )
+    if copied.refused:
+        messages.warning(
+            request,
+            f"{interface.package.label} does not take these with the other codes of"
+            f" {interface.name}, so what they were for is left as it was:"
+            f" {pairs.listed(copied.refused, 'and')}. Choose others under Codes and defaults.",
         )
     return _to("preferences", request, interface)
 
@@ -250,16 +258,6 @@ def _package(key: str) -> Package:
     if package is None:
         raise Http404
     return package
-
-
-def _open_preferences(interface: AccountingInterface) -> dict[str, object]:
-    """The preferences that are no secret."""
-    shown = [one.key for one in interface.package.settings if one.kind != "secret"]
-    return {key: interface.preference(key) for key in shown}
-
-
-def _defaults(interface: AccountingInterface) -> dict[str, str]:
-    return {name: str(getattr(interface, name) or "") for name in copying.DEFAULTS}
 
 
 def _to(name: str, request: PracticeRequest, interface: AccountingInterface) -> HttpResponse:

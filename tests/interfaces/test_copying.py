@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from interfaces.copying import NotTheSamePackage, copy_settings
+from interfaces.copying import DEFAULTS, NotTheSamePackage, copy_settings
 from interfaces.models import (
     AccountCode,
     AccountingInterface,
@@ -115,3 +115,90 @@ def test_it_is_done_from_the_page_of_preferences_and_recorded(
     assert entry.detail["before"]["defaults"]["revenue_account"] == ""
     assert entry.detail["after"]["defaults"]["revenue_account"] == "200 Sales"
     assert entry.detail["source"] == "Auckland"
+    # Of the rest too: what it was and what it is, and only what is another by now.
+    changes = {
+        (kind, key, was, entry.detail["after"][kind][key])
+        for kind, rows in entry.detail["before"].items()
+        for key, was in rows.items()
+        if kind not in ("preferences", "defaults")
+    }
+    assert changes == {
+        ("rules", "Task Design", "210 Recoveries", "200 Sales"),
+        ("account_mappings", "4000", "", "200 Sales"),
+        ("tax_mappings", "GST", "", "OUTPUT2 15% GST on Income"),
+        ("accounts_offered", "210", True, False),
+        ("taxes_offered", "ZERORATED", True, False),
+    }
+    told = text_of(browser.get(address.replace("preferences", "history")))
+    assert "Rules: Task Design 210 Recoveries → Task Design 200 Sales" in told
+    assert "Tax free account" not in told
+
+
+@pytest.mark.parametrize(
+    ("allowed", "defaults", "rules", "refused"),
+    [
+        # The account for disbursements does not take both of the tax codes that they get.
+        (
+            {"210": ["OUTPUT2"]},
+            {"revenue_account": "200", "revenue_tax": "OUTPUT2", "tax_free_tax": "ZERORATED"},
+            {"Design": "200", "Survey": "260"},
+            ["210 Recoveries"],
+        ),
+        # A tax code goes with no account that lines go to.
+        (
+            {"200": ["OUTPUT2"], "210": ["OUTPUT2"], "260": ["OUTPUT2"]},
+            {"revenue_account": "200", "disbursement_account": "210", "revenue_tax": "OUTPUT2"},
+            {"Design": "200", "Survey": "260"},
+            ["ZERORATED Zero Rated"],
+        ),
+        # An account of a rule takes nothing that lines get.
+        (
+            {"260": ["INPUT2"]},
+            {
+                "revenue_account": "200",
+                "disbursement_account": "210",
+                "revenue_tax": "OUTPUT2",
+                "tax_free_tax": "ZERORATED",
+            },
+            {"Design": "200"},
+            ["260 Other revenue"],
+        ),
+    ],
+)
+def test_what_the_package_does_not_take_together_there_is_left_out_and_told(
+    practice: Practice,
+    server: LedgerServer,
+    allowed: dict[str, list[str]],
+    defaults: dict[str, str],
+    rules: dict[str, str],
+    refused: list[str],
+) -> None:
+    with acting_for(practice.pk):
+        source = make_interface(package_key="ledger", name="Auckland")
+        target = make_interface(package_key="ledger", name="Wellington")
+        AccountingInterface.objects.filter(pk=target.pk).update(**dict.fromkeys(DEFAULTS))
+        for subject, code in (("Design", "200"), ("Survey", "260")):
+            account = AccountCode.objects.get(interface=source, code=code)
+            CodeRule.objects.create(
+                interface=source, scope="task", subject=subject, account=account
+            )
+        zero = TaxCode.objects.get(interface=source, code="ZERORATED")
+        TaxMapping.objects.create(interface=source, code="EXPORT", tax=zero)
+        for code, taxes in allowed.items():
+            found = AccountCode.objects.filter(interface=target, code=code)
+            found.update(allowed_tax_codes=taxes)
+    browser = client_of(make_member(practice))
+    address = f"/{practice.slug}/accounting/interfaces/{target.pk}/preferences/copy/"
+    answer = browser.post(address, {"copy_from": source.pk}, follow=True)
+    for one in refused:
+        assert one in said(answer)[1]
+    with acting_for(practice.pk):
+        target.refresh_from_db()
+        chosen = {name: getattr(target, name) for name in DEFAULTS}
+        assert {name: one.code for name, one in chosen.items() if one} == defaults
+        kept = CodeRule.objects.filter(interface=target).values_list("subject", "account__code")
+        assert dict(kept) == rules
+        mapped = TaxMapping.objects.filter(interface=target, tax__code="ZERORATED").exists()
+        assert mapped is ("ZERORATED Zero Rated" not in refused)
+        entry = AuditEntry.objects.get(action="interface.settings_copied")
+    assert entry.detail["refused"] == refused
