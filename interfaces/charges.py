@@ -232,9 +232,8 @@ def in_use(periods: Sequence[LivePeriod], *, books: Books, today: date) -> list[
 def price_to_come(books: Books, *, today: date) -> tuple[date, Decimal] | None:
     """The first month in which a link costs something else than now, and what it costs."""
     for book in books.entries:
-        day = book.from_day
-        first = day if day.day == 1 else months.after(day)
-        if first > today and books.on(first).link != books.of_month(today).link:
+        first = months.first_from(book.from_day)
+        if first and first > today and books.on(first).link != books.of_month(today).link:
             return first, books.on(first).link
     return None
 

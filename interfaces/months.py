@@ -24,6 +24,14 @@ def after(day: date) -> date:
     return date(year, month + 1, 1)
 
 
+def first_from(day: date) -> date | None:
+    """The first day of the first month that begins on that day or later; None if none ever does."""
+    if day.day == 1:
+        return day
+    year, month = divmod(day.year * 12 + day.month, 12)
+    return first_day(year, month + 1)
+
+
 def before(day: date) -> date:
     """The first day of the month before."""
     year, month = divmod(day.year * 12 + day.month - 2, 12)

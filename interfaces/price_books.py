@@ -34,6 +34,9 @@ QUOTED = "quoted before any work"
 IN_THE_PAST = (
     "Prices can begin today or later. Days that are over are charged by the prices they had."
 )
+# Whoever types a later day has mistyped it, and a book is never taken back.
+MOST_YEARS_AHEAD = 5
+TOO_FAR_AHEAD = f"Prices can begin within {MOST_YEARS_AHEAD} years."
 
 
 class Tier(NamedTuple):
@@ -76,9 +79,12 @@ def make_first(*, using: str, apps: Any = installed, **_: Any) -> None:
 
 
 def enter(*, prices: dict[str, Any], entered_by: User, address: str | None) -> PriceBook:
-    """Enter a price book. Raises ValidationError where it would begin in the past."""
-    if prices["from_day"] < timezone.localdate():
+    """Enter a price book. Raises ValidationError where it would begin in the past, or too late."""
+    day, today = prices["from_day"], timezone.localdate()
+    if day < today:
         raise ValidationError(IN_THE_PAST)
+    if (day.year - MOST_YEARS_AHEAD, day.month, day.day) > (today.year, today.month, today.day):
+        raise ValidationError(TOO_FAR_AHEAD)
     return PriceBook.objects.create(**prices, entered_by=entered_by, address=address)
 
 

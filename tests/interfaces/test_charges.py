@@ -264,6 +264,8 @@ def test_months_follow_one_another_over_the_year() -> None:
     assert months.before(date(2027, 1, 31)) == DECEMBER
     assert months.last_day(date(2028, 2, 3)) == date(2028, 2, 29)
     assert months.first_day(2026, 13) is None
+    assert [months.first_from(date(2026, 11, day)) for day in (1, 2)] == [NOVEMBER, DECEMBER]
+    assert months.first_from(date(9999, 12, 15)) is None
 
 
 # --- Interfaces that come and go

@@ -274,6 +274,10 @@ def test_new_prices_are_entered_once_however_often_the_form_is_sent(support: Use
             {"from_day": str(timezone.localdate() - timedelta(days=1))},
             "Prices can begin today or later",
         ),
+        (
+            {"from_day": str(timezone.localdate() + timedelta(days=5 * 366))},
+            "Prices can begin within 5 years.",
+        ),
         ({"from_day": "soon"}, "Enter a valid date."),
         ({"link": "-1"}, "greater than or equal to 0"),
         ({"link": "1.005"}, "no more than 2 decimal places"),
@@ -298,6 +302,17 @@ def test_prices_that_cannot_be_are_refused_and_explained(
     page = text_of(browser.post(NEW, filled(browser, **{"note": "x", **changed})))
     assert words in page
     assert PriceBook.objects.count() == 1
+
+
+def test_prices_at_the_end_of_the_calendar_are_never_those_to_come(
+    practice: Practice, admin: User
+) -> None:
+    # Books that were entered before such days were refused stay for good.
+    far = {"from_day": date(9999, 12, 15), "link": Decimal("99.00")}
+    PriceBook.objects.create(**{**price_books.FIRST, **far})
+    page = browser_of(admin).get(at(practice))
+    assert page.status_code == 200
+    assert "$99.00" not in text_of(page)
 
 
 def test_what_the_book_says_of_a_package_that_is_not_here_is_kept(support: User) -> None:
