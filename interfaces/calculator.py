@@ -2,16 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 
-from django.utils import timezone
 from django.utils.text import get_text_list
 
 from connectors import registry
 from connectors.base.protocol import SetUpBy
 from connectors.registry import label_of
-from interfaces import price_books
 from interfaces.models import PriceBook
 from interfaces.price_books import Tier, set_up_fee_of, tiers_of, type_of, types_of
 
@@ -44,23 +41,9 @@ class Subscription:
 
 
 def subscription(
-    *,
-    users: int,
-    package_keys: Collection[str],
-    debtor_module: bool,
-    on: date | None = None,
-) -> Subscription:
-    """The lines and the monthly total for that many employees and those accounts links."""
-    book = price_books.load().of_month(on or timezone.localdate())
-    return subscription_by(
-        book, users=users, package_keys=package_keys, debtor_module=debtor_module
-    )
-
-
-def subscription_by(
     book: PriceBook, *, users: int, package_keys: Collection[str], debtor_module: bool
 ) -> Subscription:
-    """As `subscription`, by that price book."""
+    """The lines and the monthly total for that many employees and those accounts links."""
     tiers = tiers_of(book)
     items = [Item(description="Base", quantity=1, each=book.base)]
     items += [_employees(tier, min(users, tier.last)) for tier in tiers if users >= tier.first]

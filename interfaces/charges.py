@@ -104,12 +104,6 @@ def record_set_up_fee(
     return fee
 
 
-def price_of_link(package_key: str, *, on: date | None = None) -> Decimal:
-    """What the package's type costs in the month of that day, if it is not charged already."""
-    # One price for all types so far; the package is named so that callers need not know that.
-    return price_books.load().of_month(on or timezone.localdate()).link
-
-
 def quote_for(package_key: str, *, on: date | None = None) -> Decimal | None:
     """The fee for a set-up by our team; None: it is quoted before any work."""
     book = price_books.load().on(on or timezone.localdate())

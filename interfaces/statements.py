@@ -61,14 +61,6 @@ class Statement:
         return sum((one.net for one in self.lines), Decimal("0.00"))
 
 
-def monthly_statement(practice_id: int, year: int, month: int) -> Statement:
-    """What the practice is charged for the month."""
-    first = date(year, month, 1)
-    periods = _periods_in(first).filter(practice_id=practice_id)
-    fees = _fees_in(first).filter(practice_id=practice_id)
-    return statement_of(first, periods=periods, fees=fees, books=price_books.load())
-
-
 def statement_csv(year: int, month: int, *, practice_id: int | None = None) -> Iterator[str]:
     """The lines of a CSV file of the month, of one practice or of all, by name.
 

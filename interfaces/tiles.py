@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from connectors import registry
-from connectors.base.protocol import Link, Package, SetUpBy
+from connectors.base.protocol import Package, SetUpBy
 from interfaces import charges, price_books, rehearsals
 from interfaces.models import AccountingInterface, PriceBook
 from offices.models import Practice
@@ -45,11 +45,6 @@ class Tile:
     def signs_in(self) -> bool:
         """Whether it is connected at the package's own sign-in page."""
         return self.package.oauth is not None
-
-    @property
-    def by_file(self) -> bool:
-        """Whether documents go by an import file."""
-        return self.package.link is Link.FILE
 
 
 def tiles_for(practice: Practice) -> list[Tile]:

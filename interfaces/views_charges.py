@@ -82,7 +82,7 @@ def prices(request: HttpRequest) -> HttpResponse:
     form = CalculatorForm(request.GET or None)
     asked = None
     if form.is_valid():
-        asked = calculator.subscription_by(
+        asked = calculator.subscription(
             book,
             users=form.cleaned_data["users"],
             package_keys=form.cleaned_data["packages"],

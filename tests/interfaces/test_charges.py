@@ -17,14 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interfaces import charges, months, price_books
-from interfaces.calculator import Subscription, subscription, subscription_by
+from interfaces.calculator import Subscription, subscription
 from interfaces.disconnecting import disconnect
 from interfaces.models import AccountingInterface, LivePeriod, PriceBook, SetUpFee
 from interfaces.price_books import Books
 from interfaces.statements import (
     Statement,
     guarded,
-    monthly_statement,
     statement_csv,
     statement_of,
     statements_of,
@@ -55,6 +54,17 @@ def november(
 
 def last_entry(**fields: Any) -> PriceBook:
     return PriceBook.objects.create(**{**price_books.FIRST, **fields})
+
+
+def of_2026(practice: Practice) -> list[Statement]:
+    """The months of that year in which something was charged, newest first."""
+    books = price_books.load()
+    return statements_of(practice.pk, books=books, today=date(2026, 12, 31))
+
+
+def charged(practice: Practice) -> dict[int, Decimal]:
+    """What each of those months came to."""
+    return {one.first.month: one.total for one in of_2026(practice)}
 
 
 # --- Rules that hold whatever the rows are
@@ -145,7 +155,7 @@ def test_a_subscription_never_falls_when_anything_is_added(
     prices: PriceBook, users: int, keys: set[str], debtor_module: bool
 ) -> None:
     def cost(users: int, keys: set[str], debtor_module: bool) -> Subscription:
-        return subscription_by(prices, users=users, package_keys=keys, debtor_module=debtor_module)
+        return subscription(prices, users=users, package_keys=keys, debtor_module=debtor_module)
 
     now = cost(users, keys, debtor_module)
     if now.total is None:
@@ -177,7 +187,8 @@ def test_a_subscription_never_falls_when_anything_is_added(
 def test_the_scale_of_2014_is_there_from_the_start(
     users: int, keys: list[str], debtor_module: bool, total: str | None
 ) -> None:
-    made = subscription(users=users, package_keys=keys, debtor_module=debtor_module)
+    book = price_books.load().of_month(NOVEMBER)
+    made = subscription(book, users=users, package_keys=keys, debtor_module=debtor_module)
     assert made.total == (total and Decimal(total))
 
 
@@ -203,7 +214,7 @@ def test_a_month_is_priced_by_what_holds_on_its_first_day_and_the_later_entry_co
     last_entry(from_day=date(2027, 1, 1), link=Decimal("99.00"))
     last_entry(from_day=date(2027, 1, 1), link=Decimal("25.00"))
     days = [date(2013, 1, 1), date(2026, 11, 30), DECEMBER, date(2027, 1, 31)]
-    prices = [charges.price_of_link("xero", on=day) for day in days]
+    prices = [price_books.load().of_month(day).link for day in days]
     assert prices == [Decimal(15), Decimal(15), Decimal(20), Decimal(25)]
     # A fee is quoted by the day.
     fees = [charges.quote_for("xero", on=date(2026, 11, day)) for day in (1, 2)]
@@ -278,10 +289,9 @@ def test_an_interface_is_charged_from_its_begin_to_the_month_of_its_end(acting: 
     charges.begin(interface, on=date(2026, 11, 9))  # charged already
     charges.end(interface, on=date(2026, 11, 1))
     charges.end(interface, on=date(2026, 12, 24))  # not charged any more
-    totals = [monthly_statement(acting.pk, 2026, month).total for month in (9, 10, 11, 12)]
-    assert totals == [0, 15, 15, 0]
+    assert charged(acting) == {10: 15, 11: 15}
     charges.begin(interface, on=date(2026, 12, 31))
-    assert monthly_statement(acting.pk, 2026, 12).total == 15
+    assert charged(acting) == {10: 15, 11: 15, 12: 15}
     assert LivePeriod.objects.count() == 2
 
 
@@ -330,9 +340,9 @@ def test_what_was_charged_stays_explained_when_the_interface_is_gone(acting: Pra
     charges.begin(interface, on=date(2026, 11, 3))
     charges.record_set_up_fee(interface, amount=Decimal("250.00"), accepted_by=admin, on=NOVEMBER)
     charges.end(interface, on=date(2026, 11, 12))
-    before = monthly_statement(acting.pk, 2026, 11)
+    [before] = of_2026(acting)
     AccountingInterface.objects.filter(pk=interface.pk).delete()
-    assert monthly_statement(acting.pk, 2026, 11) == before
+    assert of_2026(acting) == [before]
     assert [line.description for line in before.lines] == [
         "Accounts link to Xero, in use 3 to 12 November",
         "Set-up of Xero by our team, accepted on 1 November",
