@@ -30,7 +30,7 @@ from interfaces.set_up_questions import (
     unanswered,
 )
 from offices.audit import record
-from offices.models import Practice, SupportGrant, User
+from offices.models import AuditEntry, Practice, SupportGrant, User
 from offices.people import end_grant, grant_support, require_admin
 from offices.selectors import live_grants, live_now
 from offices.tenancy import acting_for
@@ -72,7 +72,7 @@ def ask(
         package_key=package.key,
         asked_by=actor,
         access_until=_leave(days),
-        # What it costs is fixed now: a price that changes later changes nothing here.
+        # Another price book changes nothing here; only a quote does, and that is shown.
         quoted_fee=charges.quote_for(package.key),
     )
     SetUpAnswers.objects.create(interface=interface)
@@ -229,7 +229,10 @@ def take_on(*, request_id: int, user: User, address: str | None = None) -> SetUp
 
 @transaction.atomic
 def quote(*, request_id: int, fee: Decimal, user: User, address: str | None = None) -> SetUpRequest:
-    """Tell the practice what the set-up costs. Once the work has begun it is only lowered."""
+    """Tell the practice what the set-up costs. Once the work has begun it is only lowered.
+
+    What it read before stays on its pages beside it, and it is the last fee that it confirms.
+    """
     request = _locked(request_id)
     _must_be(request, State.ASKED, State.WORKING)
     before = request.quoted_fee
@@ -336,6 +339,19 @@ def open_standing_of(interface: AccountingInterface) -> Standing | None:
     """The same, as long as it is neither confirmed nor withdrawn. Needs a scope."""
     found = standing_of(interface)
     return found if found and found.request.state in OPEN else None
+
+
+def fee_changed(request: SetUpRequest) -> AuditEntry | None:
+    """The last time that support changed a fee the practice had read. Needs a scope."""
+    quoted = AuditEntry.objects.filter(
+        action="set_up.quoted", detail__interface=request.interface_id, at__gte=request.asked_at
+    ).order_by("-at", "-pk")
+    changes = (one for one in quoted.select_related("actor") if _changes_fee(one))
+    return next(changes, None)
+
+
+def _changes_fee(entry: AuditEntry) -> bool:
+    return entry.detail["before"] not in ("", entry.detail["after"])
 
 
 def keep_missing(interface: AccountingInterface) -> None:

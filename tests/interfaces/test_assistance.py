@@ -405,6 +405,19 @@ def test_the_history_tells_all_of_the_set_up_whatever_the_interface_is_called_by
         assert f"Set up: {done}" in page, done
 
 
+def test_a_fee_that_changed_after_the_practice_read_it_says_so_beside_it(
+    asked: SetUpRequest, sam: User, ana: User
+) -> None:
+    support, browser = client_of(sam), client_of(ana)
+    support.post(f"{QUEUE}{asked.pk}/quote/", {"fee": "180"})
+    assert "It was" not in text_of(browser.get(_one(asked, "answers/")))
+    support.post(f"{QUEUE}{asked.pk}/quote/", {"fee": "240"})
+    support.post(f"{QUEUE}{asked.pk}/quote/", {"fee": "240"})  # once more
+    for path in ("", "answers/", "hand-over/"):
+        page = text_of(browser.get(_one(asked, path)))
+        assert "$240.00 without GST. It was $180.00 until sam@abtrac.example changed it" in page
+
+
 def test_withdrawing_ends_the_access_given_under_it_and_it_can_be_asked_for_again(
     asked: SetUpRequest, sam: User, ana: User
 ) -> None:
