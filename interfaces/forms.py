@@ -16,7 +16,12 @@ NAME_TAKEN = "Another interface has this name. Choose a different one."
 
 
 class AddForm(forms.Form):
-    """Which package, and what to call the interface: by the package's name, if nothing is said."""
+    """Which package, and what to call the interface: by the package's name, if nothing is said.
+
+    `named`, once it is checked, says whether somebody typed a name.
+    """
+
+    named = False
 
     package_key = forms.ChoiceField(
         error_messages={
@@ -45,6 +50,7 @@ class AddForm(forms.Form):
     def clean(self) -> None:
         """Give it a name of its own where none was given."""
         super().clean()
+        self.named = bool(self.cleaned_data.get("name"))
         key = self.cleaned_data.get("package_key")
         if key and not self.cleaned_data.get("name") and "name" not in self.errors:
             self.cleaned_data["name"] = free_name(registry.package(key))

@@ -3,6 +3,8 @@
 from interfaces import lanes
 from interfaces.models import AccountingInterface
 
+State = AccountingInterface.State
+
 
 def create_interface(
     *, package_key: str, name: str, rehearsal_token: str = ""
@@ -18,7 +20,22 @@ def create_interface(
     )
     interface.preferences = interface.package.default_settings()
     if not interface.package.signs_in:
-        interface.state = AccountingInterface.State.CONNECTED
+        interface.state = State.CONNECTED
     interface.save()
     lanes.make_for(interface)
     return interface
+
+
+def unfinished(package_key: str) -> AccountingInterface | None:
+    """One to the package that was added and never signed in, to go on with. Needs a scope.
+
+    So a sign-in that was broken off leaves nothing behind when it is begun anew.
+    """
+    added = AccountingInterface.objects.filter(
+        package_key=package_key,
+        state=State.NOT_CONNECTED,
+        live_since=None,
+        company_file_id="",
+        rehearsal_token="",
+    )
+    return added.order_by("pk").first()

@@ -19,7 +19,7 @@ from interfaces.forms import NAME_TAKEN, AddForm, PreferencesForm
 from interfaces.forms_assistance import CopyForm
 from interfaces.models import AccountingInterface
 from interfaces.pausing import Actor, CannotPause
-from interfaces.registration import create_interface
+from interfaces.registration import create_interface, unfinished
 from interfaces.views_consent import begin_consent
 from offices.access import PracticeRequest, practice_view
 from offices.audit import address_of, record_request
@@ -53,6 +53,9 @@ def add(request: PracticeRequest) -> HttpResponse:
         package = registry.package(form.cleaned_data["package_key"])
         if package.set_up_by is SetUpBy.SUPPORT:
             return redirect("interfaces:ask", request.practice.slug, package.key)
+        begun = None if form.named else unfinished(package.key)
+        if begun:
+            return _onward(request, begun)
         try:
             with transaction.atomic():
                 interface = create_interface(**form.cleaned_data)

@@ -283,11 +283,27 @@ def test_an_interface_is_added_and_led_to_the_sign_in_at_once(
         False,
     )
     assert actions_of(practice) == ["interface.added", "interface.consent_begun"]
-    browser.post(at("add", practice), {"package_key": "ledger"})
+    browser.post(at("add", practice), {"package_key": "ledger", "name": "Ledger Timaru"})
     with acting_for(practice.pk):
-        assert AccountingInterface.objects.filter(
-            name="Ledger 2" if not name else "Ledger"
-        ).exists()
+        assert AccountingInterface.objects.filter(name="Ledger Timaru").exists()
+
+
+def test_the_tile_goes_on_with_an_interface_whose_sign_in_was_broken_off(
+    practice: Practice, server: LedgerServer, browser: Client
+) -> None:
+    with acting_for(practice.pk):
+        make_interface(package_key="ledger", name="Connected", live_since=None)
+        make_interface(package_key="xero", name="Ledger Xero", connected=False, company_file_id="")
+        rehearsal = {"name": "Rehearsal", "rehearsal_token": "t", "company_file_id": ""}
+        make_interface(package_key="ledger", connected=False, **rehearsal)
+        make_interface(package_key="ledger", name="Of a file", connected=False)
+    for _ in range(3):
+        answer = browser.post(at("add", practice), {"package_key": "ledger"})
+        assert answer["Location"].startswith(server.url)
+    with acting_for(practice.pk):
+        names = set(AccountingInterface.objects.values_list("name", flat=True))
+    assert names == {"Connected", "Ledger Xero", "Rehearsal", "Of a file", "Ledger"}
+    assert actions_of(practice).count("interface.added") == 1
 
 
 @pytest.mark.parametrize(
