@@ -6,13 +6,13 @@ taking an invoice for sent because it was rehearsed.
 
 import logging
 from collections.abc import Collection
-from typing import Any
 
 from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from interfaces import clock, lanes, rehearsals
 from interfaces.connections import acting_for_nobody
 from interfaces.models import AccountingInterface
+from invoicing import removing
 from invoicing.models import (
     Attempt,
     Batch,
@@ -24,7 +24,6 @@ from invoicing.models import (
 )
 from invoicing.uploads.outcomes import finish_batches
 from invoicing.uploads.states import HELD
-from invoicing.words import all_of
 from offices.audit import record
 from offices.isolation import thinned_out
 from offices.models import Practice, User
@@ -62,7 +61,8 @@ def remove_rehearsal(
             state_changed_at=clock.now(),
         )
     with acting_for(practice_id):
-        before = _in_words(interface)
+        uploads = Upload.objects.filter(interface=interface).count()
+        before = {**removing.in_words(interface), "uploads": uploads}
         InvoiceSetting.objects.filter(interface=interface).update(interface=None)
         _forget(Upload.objects.filter(interface=interface))
         PaymentReceived.objects.filter(interface=interface).delete()
@@ -70,20 +70,16 @@ def remove_rehearsal(
         interface.delete()
         record(
             actor=actor,
-            action="interface.rehearsal_removed",
+            action=removing.REHEARSAL_REMOVED,
             subject=before["name"],
-            detail={"before": before, "after": None},
+            detail={"interface": interface_id, "before": before, "after": None},
             as_support=as_support,
             address=address,
         )
     log.info("rehearsal removed practice=%s interface=%s", practice_id, interface_id)
     rehearsals.forget(interface.package_key, interface.rehearsal_token)
     told = f"{before['name']} is removed, with all that was rehearsed in it."
-    unlinked = before["invoice_settings"]
-    if unlinked:
-        go = "goes" if len(unlinked) == 1 else "go"
-        told += f" {all_of(unlinked)} {go} through no interface now."
-    return told
+    return f"{told}{removing.through_none(before['invoice_settings'])}"
 
 
 def forget_uploads(interface: AccountingInterface, setting_ids: Collection[int]) -> None:
@@ -132,15 +128,3 @@ def _forget(uploads: QuerySet[Upload]) -> None:
     )
     emptied.delete()
     finish_batches(gone)
-
-
-def _in_words(interface: AccountingInterface) -> dict[str, Any]:
-    """What the record keeps of a rehearsal that is removed."""
-    linked = InvoiceSetting.objects.filter(interface=interface).order_by("name")
-    return {
-        "name": interface.name,
-        "package": interface.package_key,
-        "company_file": interface.company_file_name,
-        "invoice_settings": list(linked.values_list("name", flat=True)),
-        "uploads": Upload.objects.filter(interface=interface).count(),
-    }

@@ -9,7 +9,7 @@ from interfaces import lanes
 from interfaces import selectors as of_interfaces
 from interfaces.models import AccountingInterface
 from interfaces.selectors import CodeToMend
-from invoicing import selectors, set_up
+from invoicing import removing, selectors, set_up
 from invoicing.links import UploadFacts, facts_of
 from invoicing.models import Notice
 from invoicing.selectors import Trouble
@@ -46,6 +46,12 @@ def interface_tabs(interface: AccountingInterface, role: Role) -> list[tuple[str
 def price_of(interface: AccountingInterface, prices: Mapping[int, Decimal]) -> Decimal | None:
     """What it costs a month, 0 where another one of its type is charged, None where it is not."""
     return prices.get(interface.pk)
+
+
+@register.simple_tag
+def can_be_removed(interface: AccountingInterface) -> bool:
+    """Whether it was added and never used."""
+    return not removing.why_not_removed(interface)
 
 
 @register.simple_tag

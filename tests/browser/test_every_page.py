@@ -49,7 +49,7 @@ NO_PAGES = {
     *("invoicing:make_dry_run", "invoicing:dry_run_file", "invoicing:dry_run_outcome"),
     *("invoicing:give_hand_over", "invoicing:confirm_set_up"),
     "interfaces:rehearse",
-    "invoicing:remove_rehearsal",
+    *("invoicing:remove_rehearsal", "invoicing:remove_interface"),
     "invoicing:upload",
     "invoicing:unlink",
     "invoicing:unpark",

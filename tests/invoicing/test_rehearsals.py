@@ -249,6 +249,13 @@ def test_removed_it_leaves_nothing_behind(
     assert play.offered() == [one.number for one in play.invoices]
 
 
+def test_a_second_click_is_told_that_the_rehearsal_is_removed_already(play: Play) -> None:
+    play.remove()
+    assert said(play.remove()) == ["It is removed already."]
+    never = play.browser.post(url(play.practice, "interfaces/987654/remove/"))
+    assert never.status_code == 404
+
+
 def test_the_history_of_what_was_really_sent_stays(play: Play, real: AccountingInterface) -> None:
     with acting_for(play.practice.pk):
         upload = Upload.objects.create(
@@ -324,8 +331,7 @@ def test_the_number_of_a_removed_batch_is_not_given_again(
     )
     with acting_for(sent.practice.pk):
         assert [one.number for one in Batch.objects.all()] == [2]
-    again = sent.browser.post(f"{sent.page}remove/")
-    assert again.status_code == 404
+    assert said(sent.remove()) == ["It is removed already."]
 
 
 def test_only_an_admin_removes(play: Play) -> None:
