@@ -54,6 +54,8 @@ class Match:
     link: ContactLink | None = None
     # Of the contact linked, where the list still has it.
     contact: Contact | None = None
+    # The list was read after the link was made, and does not have its contact.
+    gone: bool = False
     # Other clients of ours that are linked to the same contact.
     shared_with: Sequence[str] = ()
 
@@ -124,12 +126,13 @@ def matches(
         earlier.setdefault(link.client_id, []).append(link)
         holders.setdefault(link.remote_id, {})[link.client_id] = link.client.name
     by_number = rule_of(interface) == BY_NUMBER
-    label = interface.package.label
+    label, read_at = interface.package.label, interface.contacts_read_at
     found = []
     for place, one in wanted.items():
         linked = links.get(place)
         if linked:
-            found.append(_linked(place, one, linked, book, holders))
+            gone = bool(read_at and read_at > linked.linked_at)
+            found.append(_linked(place, one, linked, book, holders, gone=gone))
             continue
         former = [each for each in earlier.get(place.client_id, ()) if each.name != place.link_name]
         exact, candidates = book.look_for(
@@ -206,8 +209,12 @@ def _linked(
     link: ContactLink,
     book: ContactBook,
     holders: Mapping[str, Mapping[int, str]],
+    *,
+    gone: bool,
 ) -> Match:
+    """A client that is linked; `gone` says what it means where the list lacks the contact."""
     others = holders.get(link.remote_id, {})
+    contact = book.by_id.get(link.remote_id)
     return Match(
         client_id=place.client_id,
         number=one.number,
@@ -217,7 +224,8 @@ def _linked(
         invoices=one.invoices,
         standing=Standing.LINKED,
         link=link,
-        contact=book.by_id.get(link.remote_id),
+        contact=contact,
+        gone=gone and contact is None,
         shared_with=sorted(name for pk, name in others.items() if pk != place.client_id),
     )
 

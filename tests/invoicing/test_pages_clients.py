@@ -333,6 +333,35 @@ def test_a_contact_is_searched_linked_shared_with_a_warning_and_unlinked(
 
 
 @pytest.mark.parametrize(
+    ("read_after", "name", "told"),
+    [
+        (timedelta(minutes=-1), "Ākarana Trust", "Ākarana Trust"),
+        (timedelta(minutes=-1), "", "Akarana"),
+        (timedelta(minutes=1), "Ākarana Trust", "ot in the list as last read"),
+    ],
+)
+def test_a_contact_is_missing_only_from_a_list_that_was_read_after_it_was_linked(
+    offline: AccountingInterface, browser: Browser, read_after: timedelta, name: str, told: str
+) -> None:
+    [client] = needed(offline, "Akarana")
+    linked_at = timezone.now()
+    by = "number" if not name else "name"
+    with acting_for(offline.practice_id):
+        offline.preferences = {**offline.preferences, "match_contacts_by": by}
+        offline.contacts_read_at = linked_at + read_after
+        offline.save()
+        if name:
+            Client.objects.filter(pk=client.pk).update(name=name)
+        ContactLink.objects.create(
+            interface=offline, client=client, name=name, remote_id="new", linked_at=linked_at
+        )
+    for path in ("", f"{client.pk}/"):
+        page = text_of(browser.get(page_of(offline, path)))
+        assert told in page
+        assert ("ot in the list as last read" in page) == (read_after > timedelta(0))
+
+
+@pytest.mark.parametrize(
     ("chosen", "words"),
     [
         ("archived", "Harbour is archived in Xero, so it takes no invoices."),
