@@ -36,6 +36,7 @@ DEFAULT_TAXES = [
     ("revenue_tax", "Tax code for taxed lines", "Not set"),
     ("tax_free_tax", "Tax code for tax-free lines", "Not set"),
 ]
+TAX_FIELDS = [name for name, _, _ in DEFAULT_TAXES]
 DEFAULTS = [name for name, _, _ in (*DEFAULT_ACCOUNTS, *DEFAULT_TAXES)]
 MAPPED = {"map_account_": AccountCode, "map_tax_": TaxCode}
 LONGEST_CODE = 50
@@ -73,6 +74,8 @@ class Need:
     note: str
     suggestion: Suggestion | None
     ticked: bool
+    # Why there is nothing to choose from, where the package has such codes.
+    why_none: str
 
     @property
     def accepts(self) -> str:
@@ -165,7 +168,17 @@ class NeedsForm(forms.Form):
                 note=self._note(name),
                 suggestion=suggestion,
                 ticked=accepts in self._posted("accept"),
+                why_none=self._why_none(name),
             )
+
+    def _why_none(self, name: str) -> str:
+        field = self.fields[name]
+        taxes = name in TAX_FIELDS or name.startswith("map_tax_")
+        listed = self._codes.taxes if taxes else self._codes.accounts
+        if not listed or (isinstance(field, CodeChoice) and field.codes):
+            return ""
+        heading = "Manage tax codes" if taxes else "Manage GL account codes"
+        return f"No code is offered: tick some under “{heading}” below."
 
     def _suggested(self, name: str, chart: Chart) -> Suggestion | None:
         if name in DEFAULTS:
@@ -195,9 +208,17 @@ class NeedsForm(forms.Form):
     def _posted(self, name: str) -> list[str]:
         return self.data.getlist(name) if isinstance(self.data, QueryDict) else []
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether what came is this form: what is left out would be taken for emptied."""
+        return all(name in self.data for name in DEFAULTS)
+
     def clean(self) -> None:
         """Take what was ticked; refuse what cannot be, naming what would do."""
         super().clean()
+        for name in self._used.keys() - self.data.keys():
+            # Somebody else has mapped it since the page was shown.
+            self.cleaned_data[name] = self._chosen.get(name)
         self._accept(self._posted("accept"))
         if "accept_exact" in self.data:
             self._accept(self._posted("exact"), only_empty=True)

@@ -24,6 +24,7 @@ from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
 
+INCOMPLETE = "That form came incomplete, so nothing was saved."
 RULE_TAKEN = "There is a rule for it already. Change that one."
 
 
@@ -45,6 +46,9 @@ def save_codes(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
     )
     ticked = {"accounts": ids(request, "account"), "taxes": ids(request, "tax")}
     form, listed = _needs(interface, request.POST, ticked)
+    if not form.is_whole:
+        messages.error(request, INCOMPLETE)
+        return _to("codes", request, interface)
     if not form.is_valid():
         return _page(request, interface, form, listed, ticked)
     before, after = form.save()

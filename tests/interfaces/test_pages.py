@@ -16,6 +16,7 @@ from connectors import registry
 from connectors.base.errors import RetryLater
 from interfaces import charges
 from interfaces.forms import AddForm, PreferencesForm
+from interfaces.forms_codes import DEFAULTS
 from interfaces.models import AccountCode, AccountingInterface, Credential, TaxCode
 from interfaces.preferences import save_preferences, settings_for
 from invoicing.models import InvoiceSetting
@@ -405,8 +406,9 @@ def test_a_code_that_may_not_be_used_or_is_another_interfaces_is_no_default(
         hidden = AccountCode.objects.create(
             interface=interface, code="2", name="x", available=False
         ).pk
+    empty = dict.fromkeys(DEFAULTS, "")
     for wrong in (theirs, archived, hidden, "x", "9" * 40):
-        answer = browser.post(at("save_codes", interface), {"revenue_account": wrong})
+        answer = browser.post(at("save_codes", interface), empty | {"revenue_account": wrong})
         assert "is-invalid" in text(answer)
     assert reload(interface).revenue_account_id == interface.revenue_account_id
 
@@ -417,7 +419,7 @@ def test_a_default_is_not_taken_out_of_what_is_offered(
     with acting_for(interface.practice_id):
         account = {one.code: one.pk for one in AccountCode.objects.all()}
         tax = {one.code: one.pk for one in TaxCode.objects.all()}
-    sent = {
+    sent = dict.fromkeys(DEFAULTS, "") | {
         "revenue_account": account["200"],
         "revenue_tax": tax["OUTPUT2"],
         "account": [account["260"]],

@@ -85,8 +85,10 @@ def at(interface: AccountingInterface, path: str = "") -> str:
 
 def offered(interface: AccountingInterface) -> dict[str, Any]:
     """What the page posts for codes that are offered, as nothing else is changed."""
+    now = reload(interface)
     with acting_for(interface.practice_id):
         return {
+            **{name: getattr(now, f"{name}_id") or "" for name in (*DEFAULTS, "tax_free_account")},
             "account": list(interface.accounts.values_list("pk", flat=True)),
             "tax": list(interface.taxes.values_list("pk", flat=True)),
         }
@@ -357,6 +359,49 @@ def test_a_pair_nobody_touched_does_not_stop_the_rest_from_being_saved(
     }
     browser.post(at(interface, "save/"), sent)
     assert str(reload(interface).tax_free_tax) == "ZERORATED Zero Rated"
+
+
+@pytest.mark.parametrize("left_out", ["everything", "revenue_tax", "tax_free_account"])
+def test_a_form_that_comes_incomplete_is_refused_and_changes_nothing(
+    interface: AccountingInterface, browser: Client, left_out: str
+) -> None:
+    chosen = offered(interface) | {"revenue_account": pk_of(interface, "260")}
+    browser.post(at(interface, "save/"), chosen)
+    sent = offered(interface) | {"account": []}
+    sent = {} if left_out == "everything" else {k: v for k, v in sent.items() if k != left_out}
+    page = browser.post(at(interface, "save/"), sent, follow=True)
+    assert said(page)[-1] == "That form came incomplete, so nothing was saved."
+    assert reload(interface).revenue_account_id == chosen["revenue_account"]
+    with acting_for(interface.practice_id):
+        assert not AccountCode.objects.filter(available=False).exists()
+        assert AuditEntry.objects.filter(action="interface.codes_set").count() == 1
+
+
+def test_what_somebody_else_mapped_since_the_page_was_shown_stays(
+    interface: AccountingInterface, browser: Client
+) -> None:
+    with acting_for(interface.practice_id):
+        account = AccountCode.objects.get(code="260")
+        AccountMapping.objects.create(interface=interface, code="FEES", account=account)
+    browser.post(at(interface, "save/"), offered(interface))
+    with acting_for(interface.practice_id):
+        assert AccountMapping.objects.get(code="FEES").account == account
+
+
+def test_a_list_in_which_nothing_is_offered_says_why(
+    interface: AccountingInterface, browser: Client
+) -> None:
+    why = "No code is offered: tick some under “Manage {} codes” below."
+    page = text_of(browser.get(at(interface)))
+    assert "No code is offered" not in page
+    with acting_for(interface.practice_id):
+        TaxCode.objects.update(available=False)
+    page = text_of(browser.get(at(interface)))
+    assert page.count(why.format("tax")) == 2
+    assert why.format("GL account") not in page
+    with acting_for(interface.practice_id):
+        AccountCode.objects.update(available=False)
+    assert text_of(browser.get(at(interface))).count(why.format("GL account")) == 3
 
 
 @pytest.mark.parametrize(
