@@ -276,6 +276,19 @@ class NeedsForm(forms.Form):
         if why and why not in self.errors.get(name, ()):
             self.add_error(name, why)
 
+    def other_rates(self) -> list[str]:
+        """A sentence for each default tax code whose rate is not that of the lines it is for."""
+        taxed, tax_free = (self.cleaned_data[name] for name in TAX_FIELDS)
+        seen = self._in_use.taxed
+        told = []
+        if taxed and seen and seen.net and not seen.fits(taxed.rate):
+            is_at = f"{self.fields['revenue_tax'].label} is {taxed.code} at {taxed.percent}"
+            told.append(f"{is_at}, but your lines were taxed at {seen.percent}.")
+        if tax_free and tax_free.rate:
+            is_at = f"{self.fields['tax_free_tax'].label} is {tax_free.code} at {tax_free.percent}"
+            told.append(f"{is_at}, but tax-free lines carry no tax.")
+        return told
+
     def _changed(self) -> list[str]:
         return [
             name for name, code in self.cleaned_data.items() if code is not self._chosen.get(name)

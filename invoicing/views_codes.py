@@ -66,6 +66,8 @@ def save_codes(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
             withdrawn=withdrawn,
         )
     messages.success(request, "Codes and defaults are saved.")
+    for sentence in form.other_rates():
+        messages.warning(request, sentence)
     there = own_address(request)
     if "accept_exact" not in request.POST:
         return redirect(there) if there else _to("codes", request, interface)

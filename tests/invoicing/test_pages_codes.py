@@ -377,6 +377,44 @@ def test_a_form_that_comes_incomplete_is_refused_and_changes_nothing(
         assert AuditEntry.objects.filter(action="interface.codes_set").count() == 1
 
 
+@pytest.mark.parametrize(
+    ("taxed", "tax_free", "warnings"),
+    [
+        ("OUTPUT2", "ZERORATED", []),
+        (
+            *("OUTPUT", "ZERORATED"),
+            ["Tax code for taxed lines is OUTPUT at 10 %, but your lines were taxed at 15 %."],
+        ),
+        (
+            *("OUTPUT2", "OUTPUT"),
+            ["Tax code for tax-free lines is OUTPUT at 10 %, but tax-free lines carry no tax."],
+        ),
+        ("", "", []),
+    ],
+)
+def test_a_default_of_another_rate_than_the_lines_is_saved_with_a_warning(
+    interface: AccountingInterface,
+    office: Office,
+    browser: Client,
+    taxed: str,
+    tax_free: str,
+    warnings: list[str],
+) -> None:
+    invoice_of(office)
+    with acting_for(interface.practice_id):
+        AccountCode.objects.update(allowed_tax_codes=None)
+        TaxCode.objects.create(interface=interface, code="OUTPUT", name="10% GST", rate=10)
+    sent = {
+        "revenue_tax": taxed and pk_of(interface, taxed),
+        "tax_free_tax": tax_free and pk_of(interface, tax_free),
+        "next": at(interface),
+    }
+    page = browser.post(at(interface, "save/"), offered(interface) | sent, follow=True)
+    assert said(page) == ["Codes and defaults are saved.", *warnings]
+    after = reload(interface)
+    assert (after.revenue_tax.code if after.revenue_tax else "") == taxed
+
+
 def test_what_somebody_else_mapped_since_the_page_was_shown_stays(
     interface: AccountingInterface, browser: Client
 ) -> None:
