@@ -117,6 +117,13 @@ def change_if_added(practice: Practice, package_key: str) -> Change:
     return if_added(package_key, to=list(keys), book=book)
 
 
+def change_if_resumed(interface: AccountingInterface) -> Change:
+    """What the links would cost with the paused interface in use again. Needs a scope."""
+    book = price_books.load().of_month(today_of(interface.practice))
+    keys = open_periods(interface.practice_id).values_list("package_key", flat=True)
+    return if_added(interface.package_key, to=list(keys), book=book, begins="from this month on")
+
+
 def change_if_ended(interface: AccountingInterface) -> Change:
     """What the links would cost if the interface were paused or disconnected. Needs a scope."""
     periods = list(open_periods(interface.practice_id).select_related("interface"))
@@ -135,8 +142,14 @@ def open_periods(practice_id: int) -> QuerySet[LivePeriod]:
     return LivePeriod.objects.filter(practice_id=practice_id, ended_on=None).order_by("pk")
 
 
-def if_added(package_key: str, *, to: Collection[str], book: PriceBook) -> Change:
-    """The change when an interface of the package is added to those in use."""
+def if_added(
+    package_key: str,
+    *,
+    to: Collection[str],
+    book: PriceBook,
+    begins: str = "from the month it goes live",
+) -> Change:
+    """The change when an interface of the package is added to those in use, and when it begins."""
     before, after = _total(to, book), _total([*to, package_key], book)
     label, kind = label_of(package_key), type_of(book, package_key)
     if kind in types_of(book, to):
@@ -146,10 +159,10 @@ def if_added(package_key: str, *, to: Collection[str], book: PriceBook) -> Chang
             f" {dollars(after)} a month in all."
         )
     elif not to:
-        sentence = f"{label} costs {dollars(after)} a month, from the month it goes live."
+        sentence = f"{label} costs {dollars(after)} a month, {begins}."
     else:
         sentence = (
-            f"{label} costs {dollars(after - before)} a month, from the month it goes live:"
+            f"{label} costs {dollars(after - before)} a month, {begins}:"
             f" the links then cost {dollars(after)} a month instead of {dollars(before)}."
         )
     return Change(before=before, after=after, sentence=sentence)

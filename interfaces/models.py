@@ -93,6 +93,11 @@ class AccountingInterface(PracticeOwned):
         return self.live_since is not None
 
     @property
+    def ready_when(self) -> str:
+        """What it waits for, as the end of a sentence, while documents cannot go."""
+        return "is resumed" if self.state == self.State.PAUSED else "is connected"
+
+    @property
     def is_rehearsal(self) -> bool:
         """Whether it belongs to a rehearsal company: nothing real, and nothing to pay."""
         return bool(self.rehearsal_token)

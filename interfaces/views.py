@@ -92,19 +92,19 @@ def detail(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
         "interface": interface,
         "why_not": "" if interface.is_connected else why_not(interface),
         "ending": charges.change_if_ended(interface) if interface.is_live else None,
-        "beginning": _beginning(request, interface),
+        "beginning": _beginning(interface),
         "lapses_soon": lapsing.days_left(interface),
         "preferences": selectors.preferences_in_words(interface),
     }
     return render(request, "interfaces/detail.html", context)
 
 
-def _beginning(request: PracticeRequest, interface: AccountingInterface) -> charges.Change | None:
+def _beginning(interface: AccountingInterface) -> charges.Change | None:
     """What a paused interface would cost again."""
     paused = interface.state == AccountingInterface.State.PAUSED
     if not paused or not interface.is_live or interface.is_rehearsal:
         return None
-    return charges.change_if_added(request.practice, interface.package_key)
+    return charges.change_if_resumed(interface)
 
 
 @require_POST

@@ -66,7 +66,7 @@ class _View:
         interface, lane = upload.interface, upload.interface.lane
         may_be_there = upload.state == State.UNKNOWN
         if not interface.is_connected:
-            reason = f"Waits until {interface} is connected."
+            reason = f"Waits until {interface} {interface.ready_when}."
             return Prospect(reason=upload.reason if may_be_there else reason)
         until = lanes.goes_on_at(lane, self.in_trouble, now=self.now)
         due = upload.due if upload.due and upload.due > self.now else None

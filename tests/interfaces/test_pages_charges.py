@@ -100,7 +100,7 @@ def test_prices_to_come_are_announced(practice: Practice, admin: User) -> None:
     )
     page = text_of(browser_of(admin).get(at(practice)))
     assert "From 1 January 2027 each type costs $20.00 a month." in page
-    assert "No interface is live, so nothing is charged." in page
+    assert "No interface is in use now." in page
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.ACCOUNTS])

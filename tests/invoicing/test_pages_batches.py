@@ -492,7 +492,8 @@ def test_an_interface_that_is_not_connected_is_named(
     with acting_for(practice.pk):
         AccountingInterface.objects.filter(pk=scene.lapsed.pk).update(state=state)
     page = text_of(browser.get(url(practice, "batches/3/")))
-    assert "Everything waits until it is connected; nothing is lost." in page
+    until = "resumed" if state == "paused" else "connected"
+    assert f"Everything waits until it is {until}; nothing is lost." in page
 
 
 def test_contacts_jobs_and_pdfs_are_told_only_when_they_are_not_through(

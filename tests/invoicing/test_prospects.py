@@ -172,18 +172,23 @@ def test_nothing_is_said_to_go_before_its_interface_goes_on(
     assert "13:53" not in told
 
 
-def test_what_waits_for_a_sign_in_has_no_time(
-    practice: Practice, scene: Scene, browser: Browser, batch: Batch
+@pytest.mark.parametrize(
+    ("state", "until"), [("needs_consent", "connected"), ("paused", "resumed")]
+)
+def test_what_waits_for_a_person_has_no_time(
+    practice: Practice, scene: Scene, browser: Browser, batch: Batch, state: str, until: str
 ) -> None:
     with acting_for(practice.pk):
         client = make_client("Kelburn Trust")
         make_step(batch, scene.lapsed, client=client, due=NOW + 6 * MINUTE, reason=UNREACHABLE)
         invoice = make_invoice(scene.lapsed_office, client)
         upload = make_upload(batch, invoice, due=NOW + 9 * MINUTE, reason=UNREACHABLE)
-        AccountingInterface.objects.filter(pk=scene.lapsed.pk).update(name="Xero Kelburn")
+        AccountingInterface.objects.filter(pk=scene.lapsed.pk).update(
+            name="Xero Kelburn", state=state
+        )
     with time_machine.travel(NOW, tick=False):
         page = browser.get(url(practice, "batches/7/"))
-    assert "Waiting \N{EN DASH} Waits until Xero Kelburn is connected." in row_of(page, upload)
+    assert f"Waiting \N{EN DASH} Waits until Xero Kelburn is {until}." in row_of(page, upload)
     assert "tried again" not in text_of(page)
     assert "Will retry" not in text_of(page)
 

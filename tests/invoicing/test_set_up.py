@@ -1,5 +1,6 @@
 """The set-up step by step, its test, going live, pausing, and sign-ins that lapse."""
 
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -476,6 +477,25 @@ def test_a_paused_interface_lets_what_is_uploaded_wait_and_goes_on_when_resumed(
         ("Connected", "Paused"),
         ("Paused", "Connected"),
     ]
+
+
+def test_a_paused_interface_says_what_it_waits_for_and_offers_that_first(
+    browser: Client, live: AccountingInterface
+) -> None:
+    browser.post(page_of("interfaces:pause", live))
+    page = browser.get(page_of("interfaces:detail", live)).content.decode()
+    assert "Invoices wait until it is resumed; nothing is lost." in page
+    assert page.index(">Resume</button>") < page.index(">Reconnect to Xero</button>")
+    [primary] = re.findall(
+        r'<button class="btn btn-primary"[^>]*>([^<]*)', page.split("</nav>")[-1]
+    )
+    assert primary == "Resume"
+    [asked] = re.findall(r'data-confirm="(Resume [^"]*)"', page)
+    assert asked == (
+        "Resume Xero? What waits goes at once. Xero costs $15.00 a month, from this month on."
+    )
+    charged = text_of(browser.get(f"/{live.practice.slug}/accounting/charges/"))
+    assert "No interface is in use now." in charged
 
 
 def test_signing_in_again_leaves_a_paused_interface_paused(
