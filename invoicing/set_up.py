@@ -35,7 +35,8 @@ TABS: Mapping[str, tuple[str, str]] = {
     "history": ("History", "invoicing:interface_history"),
     "health": ("Health", "invoicing:health"),
 }
-ADMINS_ONLY = {"clients", "settings", "preferences"}
+# The lowest role that has something to do there; the other tabs are everybody's.
+NEEDS_ROLE = {"clients": Role.ACCOUNTS, "settings": Role.ADMIN, "preferences": Role.ADMIN}
 # Steps that are looked at rather than filled in: done once somebody went on from there.
 _LOOKED_AT = ("clients", "test")
 
@@ -106,9 +107,9 @@ def reach(interface: AccountingInterface, *, beyond: str) -> Step:
 
 def tabs_of(interface: AccountingInterface, role: Role) -> list[tuple[str, str, str]]:
     """Key, label and page of each tab that a person of that role may open."""
-    hidden = set() if role.includes(Role.ADMIN) else ADMINS_ONLY
+    hidden = {key for key, needed in NEEDS_ROLE.items() if not role.includes(needed)}
     if not interface.package.can(PushesContacts):
-        hidden = hidden | {"clients"}
+        hidden.add("clients")
     return [(key, label, page) for key, (label, page) in TABS.items() if key not in hidden]
 
 

@@ -173,9 +173,13 @@ def _page(request: PracticeRequest, interface: AccountingInterface) -> HttpRespo
     shown = [one for one in found if _is_shown(one, state, query)]
     page = Paginator(shown, PER_PAGE).get_page(request.GET.get("page"))
     counts = {one: sum(each.standing is one for each in found) for one in Standing}
+    facts, form = facts_of(request, interface), MatchRuleForm(interface=interface)
+    if not facts["may_set"]:
+        for field in form.fields.values():
+            field.disabled = True
     context = {
-        **facts_of(request, interface),
-        "form": MatchRuleForm(interface=interface),
+        **facts,
+        "form": form,
         "page": page,
         "everyone": everyone,
         "needed": sum(one.is_needed for one in found),

@@ -541,7 +541,11 @@ def test_who_only_looks_changes_nothing_and_the_rule_is_for_admins(
 ) -> None:
     [client] = needed(offline, "Ridgeline")
     looker = client_of(make_member(practice, role))
-    assert looker.get(page_of(offline)).status_code == 200
+    page = looker.get(page_of(offline))
+    tabs = page.content.decode().split('aria-label="Pages of')[1].split("</nav>")[0]
+    assert (">Clients</a>" in tabs) == (role is Role.ACCOUNTS)
+    assert ">Preferences</a>" not in tabs
+    assert all(field.disabled for field in page.context["form"].fields.values())
     assert looker.get(page_of(offline, f"{client.pk}/")).status_code == 200
     for path in ("rule/", "read/", "link/", f"{client.pk}/decide/"):
         answer = looker.post(page_of(offline, path))
