@@ -3,6 +3,8 @@
 import logging
 from contextlib import closing
 
+from django.utils.text import get_text_list
+
 from connectors.base.errors import ConnectorError, NeedsReconnect
 from connectors.base.protocol import Disconnects
 from interfaces import charges, clock, credentials, lanes, oauth, selectors
@@ -37,6 +39,7 @@ def disconnect(
     access_token = _access_token(interface)
     with acting_for(practice_id):
         sharing = selectors.sharing_company_file(interface, interface.company_file_id)
+        others = [] if interface.company_file_id else selectors.others_in_use(interface)
         refresh_token = credentials.refresh_token_of(interface_id)
         # A turn hands over what can no longer be asked; lanes are locked before interfaces.
         lanes.wake(interface_id)
@@ -64,6 +67,12 @@ def disconnect(
     if sharing:
         names = ", ".join(one.name for one in sharing)
         return f"{erased} {interface.company_file_name} stays linked for {names}."
+    if others:
+        # Nothing was chosen, so nothing of ours is to be ended there, and ending the person's
+        # sign-in would end that of the others as well.
+        names = get_text_list([one.name for one in others], "and")
+        goes = "goes" if len(others) == 1 else "go"
+        return f"{erased} Nothing is to be done in {interface.package.label}: {names} {goes} on."
     if not access_token:
         return f"{erased} {_not_told(interface)}"
     return f"{erased} {_tell_package(interface, access_token, refresh_token)}"

@@ -93,13 +93,18 @@ def sharing_company_file(
     """The practice's other live interfaces to the same company file. Needs a scope."""
     if not company_file_id:
         return []
+    return [one for one in others_in_use(interface) if one.company_file_id == company_file_id]
+
+
+def others_in_use(interface: AccountingInterface) -> list[AccountingInterface]:
+    """The practice's other interfaces to company files of the package. Needs a scope."""
     others = AccountingInterface.objects.filter(
         package_key=interface.package_key,
-        company_file_id=company_file_id,
         # The books of a rehearsal are its own, whatever they are called.
         rehearsal_token=interface.rehearsal_token,
     ).exclude(pk=interface.pk)
-    return list(others.exclude(state__in=[State.DISCONNECTED, State.NOT_CONNECTED]))
+    ended = Q(state__in=[State.DISCONNECTED, State.NOT_CONNECTED]) | Q(company_file_id="")
+    return list(others.exclude(ended).order_by("name"))
 
 
 def is_assisted(interface: AccountingInterface) -> bool:

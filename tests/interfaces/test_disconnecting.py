@@ -150,6 +150,27 @@ def test_before_a_company_file_is_chosen_nothing_is_ended_there(
     assert_erased(interface)
 
 
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_nobody_is_sent_to_end_the_sign_in_that_another_interface_lives_by(
+    interface: AccountingInterface, admin: User, server: LedgerServer, signed_in: bool
+) -> None:
+    with acting_for(interface.practice_id):
+        AccountingInterface.objects.update(
+            state=State.CHOOSE_COMPANY_FILE, company_file_id="", connection_id=""
+        )
+        make_interface(package_key="ledger", name="Ledger Napier")
+        make_interface(package_key="ledger", name="Never", connected=False)
+        make_interface(package_key="xero", name="Xero")
+    if not signed_in:
+        server.access_tokens.clear()
+    assert end(interface, admin) == (
+        "Ledger Auckland is disconnected and its sign-in erased here."
+        " Nothing is to be done in Ledger: Ledger Napier goes on."
+    )
+    assert server.ended == server.revoked == []
+    assert_erased(interface)
+
+
 def test_an_interface_never_connected_can_be_set_aside(
     unconnected: AccountingInterface, admin: User, server: LedgerServer
 ) -> None:
