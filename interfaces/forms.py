@@ -11,6 +11,7 @@ from interfaces import preferences
 from interfaces.code_lists import Kind
 from interfaces.models import AccountingInterface
 from interfaces.tiles import free_name
+from interfaces.typed_names import check_name
 
 NAME_TAKEN = "Another interface has this name. Choose a different one."
 
@@ -33,6 +34,7 @@ class AddForm(forms.Form):
         label="Display name",
         max_length=100,
         required=False,
+        validators=[check_name],
         help_text="How you will know it, for example “Xero Auckland”.",
     )
 
@@ -71,7 +73,7 @@ class ChooseForm(forms.Form):
 class PreferencesForm(forms.Form):
     """The package's own settings, made from what it declares, and the display name."""
 
-    name = forms.CharField(label="Display name", max_length=100)
+    name = forms.CharField(label="Display name", max_length=100, validators=[check_name])
 
     def __init__(self, *args: Any, interface: AccountingInterface, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

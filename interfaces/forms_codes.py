@@ -25,6 +25,7 @@ from interfaces.pairs import (
 )
 from interfaces.selectors import CodesOf
 from interfaces.suggestions import Chart, CodesInUse, InUse, Suggestion
+from interfaces.typed_names import check_name
 
 # Field, label, what is said where it is empty.
 DEFAULT_ACCOUNTS = [
@@ -403,6 +404,7 @@ class RuleForm(forms.Form):
         label="Its name",
         required=False,
         max_length=100,
+        validators=[check_name],
         help_text="As it will stand on invoices, for one that no invoice has named so far.",
     )
 

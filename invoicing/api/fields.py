@@ -4,16 +4,13 @@ import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
-from unicodedata import category
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-# Line separators too: a name or number with one in it breaks whatever shows it.
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+from interfaces.typed_names import CONTROL, unseen
+
 CONTROL_BUT_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
-# Not of the category of format characters, and nothing to be seen all the same.
-BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 INVOICE_ID = "^[A-Za-z0-9][A-Za-z0-9._-]*$"
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2099, 12, 31)
@@ -91,9 +88,9 @@ class Identity(Text):
 
     def to_internal_value(self, data: Any) -> str:
         value = super().to_internal_value(data)
-        for one in value:
-            if category(one) == "Cf" or one in BLANK:
-                self.fail("invisible", name=f"U+{ord(one):04X}")
+        hidden = unseen(value)
+        if hidden:
+            self.fail("invisible", name=hidden)
         return value
 
 

@@ -17,7 +17,7 @@ from connectors.base.errors import RetryLater
 from interfaces import charges
 from interfaces.forms import AddForm, PreferencesForm
 from interfaces.forms_codes import DEFAULTS
-from interfaces.models import AccountCode, AccountingInterface, Credential, TaxCode
+from interfaces.models import AccountCode, AccountingInterface, CodeRule, Credential, TaxCode
 from interfaces.preferences import save_preferences, settings_for
 from invoicing.models import InvoiceSetting
 from offices.models import AuditEntry, Practice, Role, User
@@ -323,6 +323,30 @@ def test_an_interface_asked_for_wrongly_is_explained(
     assert words in text(browser.post(at("add", interface.practice), sent))
     with acting_for(interface.practice_id):
         assert AccountingInterface.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Xero\u202eoreX", "a character that cannot be seen, U+202E"),
+        ("Xe\u200bro", "a character that cannot be seen, U+200B"),
+        ("Xero\u3164", "a character that cannot be seen, U+3164"),
+        ("Xe\tro", "a control character"),
+        ("Xe\u2028ro", "a control character"),
+    ],
+)
+def test_a_name_with_characters_that_cannot_be_seen_is_refused(
+    interface: AccountingInterface, browser: Client, name: str, words: str
+) -> None:
+    sent = {"package_key": "ledger", "name": name}
+    assert words in text(browser.post(at("add", interface.practice), sent))
+    sent = {"name": name, "set_status": "draft", "set_port": "1"}
+    assert words in text(browser.post(at("preferences", interface), sent))
+    sent = {"other_scope": "task", "other_subject": name}
+    assert words in text(browser.post(at("rules", interface), sent))
+    with acting_for(interface.practice_id):
+        assert AccountingInterface.objects.get().name == "Ledger Auckland"
+        assert not CodeRule.objects.exists()
 
 
 def test_two_people_who_choose_one_name_at_once_are_told(
