@@ -121,7 +121,8 @@ class Chart:
         if alike and isinstance(alike.code, TaxCode) and not in_use.fits(alike.code.rate):
             reason = f"{alike.reason}, but {alike.code.percent} there"
             return Suggestion(code=alike.code, reason=reason, exact=False)
-        return alike or _by_rate([one for one in fitting if in_use.fits(one.rate)], "")
+        same = [one for one in fitting if in_use.fits(one.rate)]
+        return alike or _by_rate(same, account_of(self._defaults, "revenue_account"))
 
     def _note(self, name: str, found: Suggestion | None) -> None:
         if name not in self._defaults and found is not None:
@@ -176,11 +177,10 @@ class Chart:
     def _taxed(self) -> Suggestion | None:
         fitting = [one for one in self._taxes if one.rate and self._goes_with("revenue_tax", one)]
         account = account_of(self._defaults, "revenue_account")
-        carried = account.default_tax_code if account else ""
         seen = self._in_use.taxed
         if seen:
-            return _by_rate([one for one in fitting if seen.fits(one.rate)], carried)
-        own = [one for one in fitting if one.code == carried]
+            return _by_rate([one for one in fitting if seen.fits(one.rate)], account)
+        own = _carried(fitting, account)
         return _near(own, f"the tax code account {account} carries in {self._label}") or (
             _near(fitting, "the only tax code for sales that has a rate")
             if len(fitting) == 1
@@ -188,11 +188,9 @@ class Chart:
         )
 
     def _tax_free(self) -> Suggestion | None:
-        account = account_of(self._defaults, "tax_free_account")
-        carried = account.default_tax_code if account else ""
         return _by_rate(
             [one for one in self._taxes if not one.rate and self._goes_with("tax_free_tax", one)],
-            carried,
+            account_of(self._defaults, "tax_free_account"),
         )
 
 
@@ -202,15 +200,26 @@ def fold(text: str) -> str:
     return "".join(one for one in plain if one.isalnum())
 
 
-def _by_rate(same: Sequence[TaxCode], carried: str) -> Suggestion | None:
-    """One of those that have the rate looked for: exact where it alone has it."""
-    if not same:
+def _by_rate(same: Sequence[TaxCode], account: AccountCode | None) -> Suggestion | None:
+    """Of those that have the rate looked for the one that the account carries, or else is alone.
+
+    Exact where no other has the rate. Between equals nothing is suggested: the order of their
+    names says nothing of what they are for.
+    """
+    own = _carried(same, account)
+    meant = own or [one for one in same if not _says_nothing(one)] or same
+    if len(meant) != 1:
         return None
-    best = min(same, key=lambda one: (one.code != carried, _says_nothing(one), one.code))
-    reason = f"same rate, {best.percent}"
+    reason = f"same rate, {meant[0].percent}"
     if len(same) > 1:
         reason = f"{reason}, as {len(same) - 1} other{'s' if len(same) > 2 else ''}"
-    return Suggestion(code=best, reason=reason, exact=len(same) == 1)
+        reason += f"; account {account} carries it" if own else ""
+    return Suggestion(code=meant[0], reason=reason, exact=len(same) == 1)
+
+
+def _carried(codes: Sequence[TaxCode], account: AccountCode | None) -> list[TaxCode]:
+    """The one of them that the account carries in the package."""
+    return [one for one in codes if account and one.code == account.default_tax_code]
 
 
 def _says_nothing(tax: TaxCode) -> bool:

@@ -181,4 +181,37 @@ def test_rounding_of_each_line_to_cents_hides_no_rate_and_small_sums_prove_none(
     assert not cents.fits(Decimal("12.5"))
     taxes = [tax(1, "A", "Fifteen", "15"), tax(2, "B", "Twelve", "12.5")]
     small = InUse(code="S", lines=1, net=Decimal("0.10"), tax=Decimal("0.02"))
-    assert told(chart([], taxes).tax(small)) == ("A", "same rate, 15 %, as 1 other", False)
+    assert told(chart([], taxes).tax(small)) is None
+
+
+@pytest.mark.parametrize(
+    ("carried", "taxed", "tax_free"),
+    [
+        ("", None, None),
+        (
+            *("B", ("B", "same rate, 15 %, as 1 other; account 200 Fees carries it", False)),
+            None,
+        ),
+        (
+            *("Z", None),
+            ("Z", "same rate, 0 %, as 2 others; account 200 Fees carries it", False),
+        ),
+    ],
+)
+def test_of_equal_rates_the_one_the_account_carries_is_suggested_else_none(
+    carried: str,
+    taxed: tuple[str, str, bool] | None,
+    tax_free: tuple[str, str, bool] | None,
+) -> None:
+    accounts = [account(1, "200", "Fees", kind="Sales", default_tax_code=carried)]
+    taxes = [
+        tax(1, "A", "GST on Goods", "15"),
+        tax(2, "B", "GST on Income", "15"),
+        tax(3, "E", "Exempt", "0"),
+        tax(4, "N", "No GST", "0"),
+        tax(5, "Z", "Zero rated", "0"),
+    ]
+    asked = chart(accounts, taxes, taxed=seen())
+    assert told(asked.default("revenue_tax")) == taxed
+    assert told(asked.tax(seen("S15"))) == taxed
+    assert told(asked.default("tax_free_tax")) == tax_free
