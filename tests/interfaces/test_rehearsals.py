@@ -61,7 +61,11 @@ def test_rehearse_first_leads_to_the_sign_in_of_a_company_of_its_own(
     assert made.name == "Xero rehearsal"
     assert made.is_rehearsal
     assert there.startswith(f"{rehearsing.url}/xero/{made.rehearsal_token}/identity/connect/")
-    assert told.detail == {"before": None, "after": {"name": made.name, "package": "xero"}}
+    assert told.detail == {
+        "interface": made.pk,
+        "before": None,
+        "after": {"name": made.name, "package": "xero"},
+    }
     assert sign_in(browser, there)["Location"] == page_of(made, "choose/")
 
 
