@@ -41,11 +41,6 @@ class Tile:
         """Whether the practice's own admin can do it."""
         return self.package.set_up_by is SetUpBy.ADMIN
 
-    @property
-    def signs_in(self) -> bool:
-        """Whether it is connected at the package's own sign-in page."""
-        return self.package.oauth is not None
-
 
 def tiles_for(practice: Practice) -> list[Tile]:
     """Every package, those an admin can set up first. Needs a scope."""
