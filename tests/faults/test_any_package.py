@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base.standin import Answer, Drop, Hold, Truncate
+from connectors.base.standin import Drop, Hold
 from invoicing.uploads import killpoints
 from tests.faults.conftest import PATIENCE, Firm, at_it, wait_for
 
@@ -57,18 +57,9 @@ def test_a_worker_killed_while_the_package_is_at_it_leaves_one_document(
     known.check(invoice)
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Drop(after_effect=True),
-        Drop(after_effect=False),
-        Truncate(),
-        Answer(500, b"", after_effect=True),
-        Answer(502, b""),
-    ],
-    ids=lambda fault: " ".join(str(part) for part in vars(fault).values()) or "truncated",
-)
-def test_after_an_answer_that_is_none_one_copy_is_there(known: Firm, fault: Any) -> None:
+# Answers that are cut off or are none: `test_odd_answers`.
+@pytest.mark.parametrize("fault", [Drop(after_effect=True), Drop(after_effect=False)], ids=str)
+def test_after_a_dropped_connection_one_copy_is_there(known: Firm, fault: Any) -> None:
     invoices = [known.invoice() for _ in range(2)]
     known.upload(*invoices)
     known.standin.script("POST" if known.invented else "PUT", fault=fault)
