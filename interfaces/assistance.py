@@ -266,16 +266,11 @@ def hand_over(
     """
     request = _held(interface, State.WORKING)
     _move(request, State.HANDED_OVER)
-    record(
+    _record_move(
+        request,
+        "set_up.handed_over",
+        before=State.WORKING,
         actor=actor,
-        action="set_up.handed_over",
-        subject=interface.name,
-        detail={
-            "interface": interface.pk,
-            "before": State.WORKING,
-            "after": request.state,
-            "fee": _text(request.quoted_fee),
-        },
         as_support=True,
         address=address,
     )
@@ -291,19 +286,39 @@ def confirm(
     require_admin(request.practice, actor, "confirm this")
     _move(request, State.CONFIRMED)
     _end_access(_given_under(request), actor=actor, address=address)
-    record(
+    _record_move(
+        request,
+        "set_up.confirmed",
+        before=State.HANDED_OVER,
         actor=actor,
-        action="set_up.confirmed",
-        subject=interface.name,
-        detail={
-            "interface": interface.pk,
-            "before": State.HANDED_OVER,
-            "after": request.state,
-            "fee": _text(request.quoted_fee),
-        },
         address=address,
     )
     return request
+
+
+def _record_move(
+    request: SetUpRequest,
+    action: str,
+    *,
+    before: State,
+    actor: User,
+    as_support: bool = False,
+    address: str | None,
+) -> None:
+    """That the set-up went on, and at which fee."""
+    record(
+        actor=actor,
+        action=action,
+        subject=request.interface.name,
+        detail={
+            "interface": request.interface_id,
+            "before": before,
+            "after": request.state,
+            "fee": _text(request.quoted_fee),
+        },
+        as_support=as_support,
+        address=address,
+    )
 
 
 # --- What pages show -----------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """Upload invoices: the available list, sending from it, and what is parked."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.contrib import messages
 from django.db.models import QuerySet
+from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import render, resolve_url
 from django.urls import path
@@ -88,40 +90,64 @@ def park(request: PracticeRequest) -> HttpResponse:
     reason = form.cleaned_data["reason"]
     parked = uploads.park(invoice_ids=invoice_ids, reason=reason, actor=request.user)
     if parked:
-        numbers = [one.number for one in invoices]
-        record_request(
-            request, "invoice.parked", listed(numbers), invoices=invoice_ids, reason=reason
-        )
-        messages.success(request, f"{counted(parked, 'invoice')} parked: {reason}")
-    if parked < len(invoices):
+        numbers = listed([one.number for one in invoices if one.pk in parked])
+        record_request(request, "invoice.parked", numbers, invoices=parked, reason=reason)
+        messages.success(request, f"{counted(len(parked), 'invoice')} parked: {reason}")
+    if left := len(invoices) - len(parked):
         messages.warning(
             request,
-            f"{counted(len(invoices) - parked, 'invoice')} could not be parked: parked already,"
+            f"{counted(left, 'invoice')} could not be parked: parked already,"
             " already in accounts, on the way, or sent.",
         )
     return back(request, "available")
 
 
-def ask_why(request: PracticeRequest, form: ParkForm, invoices: Sequence[Invoice]) -> HttpResponse:
-    """The page that names what is about to be parked and asks for the reason."""
+def ask_why(
+    request: PracticeRequest, form: Form, invoices: Sequence[Invoice], *, page: str = "park"
+) -> HttpResponse:
+    """The page that names what is about to be taken off the list and asks for the reason."""
     context = {
         "form": form,
         "invoices": invoices,
         "totals": selectors.totals_of_rows(invoices),
         "next": own_address(request) or resolve_url("invoicing:available", request.practice.slug),
     }
-    return render(request, "invoicing/park.html", context)
+    return render(request, f"invoicing/{page}.html", context)
+
+
+def set_aside_page(
+    request: PracticeRequest, table: Any, *, heading: str, tab: str, put_back: str
+) -> HttpResponse:
+    """The list of what people took off the available list, with the way back; `put_back` by name.
+
+    The table comes without its ticks for those who only look.
+    """
+    if not may_upload(request):
+        table.exclude = ("tick",)
+    lay_out(table, request)
+    table.mixed = True
+    context = {
+        "table": table,
+        "heading": heading,
+        "tab": tab,
+        "action": resolve_url(f"invoicing:{put_back}", request.practice.slug),
+        "may_upload": may_upload(request),
+        "sorts": sorts(table),
+    }
+    return render(request, "invoicing/set_aside.html", context)
 
 
 @require_safe
 @practice_view()
 def parked(request: PracticeRequest) -> HttpResponse:
     """What was parked, by whom and why."""
-    hidden = () if may_upload(request) else ("tick",)
-    table = lay_out(ParkedTable(selectors.parked(), exclude=hidden), request)
-    table.mixed = True
-    context = {"table": table, "may_upload": may_upload(request), "sorts": sorts(table)}
-    return render(request, "invoicing/parked.html", context)
+    return set_aside_page(
+        request,
+        ParkedTable(selectors.parked()),
+        heading="Parked invoices",
+        tab="parked",
+        put_back="unpark",
+    )
 
 
 @require_POST

@@ -2,16 +2,21 @@
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import render, resolve_url
 from django.urls import path
 from django.views.decorators.http import require_POST, require_safe
 
 from invoicing import selectors, uploads
 from invoicing.forms import InAccountsForm
-from invoicing.posted import back, ids, may_upload, own_address
-from invoicing.tables import InAccountsTable, lay_out, sorts
-from invoicing.views_available import NOTHING_TICKED, chosen_of, tell_back_on_the_list
-from invoicing.words import counted, listed
+from invoicing.posted import back, ids
+from invoicing.tables import InAccountsTable
+from invoicing.views_available import (
+    NOTHING_TICKED,
+    ask_why,
+    chosen_of,
+    set_aside_page,
+    tell_back_on_the_list,
+)
+from invoicing.words import by_reason, counted, listed
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -26,15 +31,12 @@ def mark(request: PracticeRequest) -> HttpResponse:
         return back(request, "available")
     form = InAccountsForm(request.POST if "reason" in request.POST else None)
     invoices = selectors.chosen(invoice_ids)
+    if gone := len(invoice_ids) - len(invoices):
+        messages.warning(request, *by_reason([("", "There is no such invoice.")] * gone))
+    if not invoices:
+        return back(request, "available")
     if not form.is_valid():
-        context = {
-            "form": form,
-            "invoices": invoices,
-            "totals": selectors.totals_of_rows(invoices),
-            "next": own_address(request)
-            or resolve_url("invoicing:available", request.practice.slug),
-        }
-        return render(request, "invoicing/mark_in_accounts.html", context)
+        return ask_why(request, form, invoices, page="mark_in_accounts")
     reason = form.cleaned_data["reason"]
     marked = uploads.mark_in_accounts(invoice_ids=invoice_ids, reason=reason, actor=request.user)
     if marked:
@@ -55,11 +57,13 @@ def mark(request: PracticeRequest) -> HttpResponse:
 @practice_view()
 def in_accounts(request: PracticeRequest) -> HttpResponse:
     """What was marked, by whom and why."""
-    hidden = () if may_upload(request) else ("tick",)
-    table = lay_out(InAccountsTable(selectors.in_accounts(), exclude=hidden), request)
-    table.mixed = True
-    context = {"table": table, "may_upload": may_upload(request), "sorts": sorts(table)}
-    return render(request, "invoicing/in_accounts.html", context)
+    return set_aside_page(
+        request,
+        InAccountsTable(selectors.in_accounts()),
+        heading="Already in accounts",
+        tab="in_accounts",
+        put_back="offer_again",
+    )
 
 
 @require_POST

@@ -389,8 +389,8 @@ def _say(uploads: Sequence[Upload], *, reason: str) -> None:
 
 
 @transaction.atomic
-def park(*, invoice_ids: Sequence[int], reason: str, actor: User | None) -> int:
-    """Take committed invoices off the list without sending them; how many.
+def park(*, invoice_ids: Sequence[int], reason: str, actor: User | None) -> list[int]:
+    """Take committed invoices off the list without sending them; which.
 
     Those already on their way or sent are left; a failed upload of one becomes parked too.
     """
@@ -399,7 +399,7 @@ def park(*, invoice_ids: Sequence[int], reason: str, actor: User | None) -> int:
         parked_at=clock.now(), parked_by=actor, parked_reason=reason.strip()[:200]
     )
     _set_aside(parking, actor=actor)
-    return len(parking)
+    return parking
 
 
 @transaction.atomic

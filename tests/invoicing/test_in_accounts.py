@@ -168,10 +168,10 @@ def test_what_is_parked_is_not_marked_as_well_nor_the_other_way_round(
 ) -> None:
     _, first, second = invoices
     with acting_for(practice.pk):
-        assert uploads.park(invoice_ids=[first.pk], reason="Later", actor=accounts) == 1
+        assert len(uploads.park(invoice_ids=[first.pk], reason="Later", actor=accounts)) == 1
         assert uploads.mark_in_accounts(invoice_ids=[first.pk], reason="x", actor=accounts) == []
         uploads.mark_in_accounts(invoice_ids=[second.pk], reason="By hand", actor=accounts)
-        assert uploads.park(invoice_ids=[second.pk], reason="Later", actor=accounts) == 0
+        assert len(uploads.park(invoice_ids=[second.pk], reason="Later", actor=accounts)) == 0
 
 
 def test_what_is_put_back_is_only_called_offered_where_it_is(

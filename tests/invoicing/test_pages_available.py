@@ -410,6 +410,18 @@ def test_what_is_gone_is_counted_and_not_parked_or_sent(
     assert said(answer) == ["3 of those selected: There is no such invoice."]
 
 
+def test_only_what_was_parked_is_recorded_as_parked(
+    practice: Practice, accounts: User, office: Office, customer: Client
+) -> None:
+    sent, free = make(practice, office, customer), make(practice, office, customer)
+    browser = client_of(accounts)
+    browser.post(url(practice, "upload/send/"), {"invoice": sent.pk})
+    browser.post(url(practice, "upload/park/"), {"invoice": [sent.pk, free.pk], "reason": "x"})
+    with acting_for(practice.pk):
+        entry = AuditEntry.objects.get(action="invoice.parked")
+    assert (entry.subject, entry.detail["invoices"]) == (free.number, [free.pk])
+
+
 def test_what_is_on_its_way_cannot_be_parked(
     practice: Practice, accounts: User, office: Office, customer: Client
 ) -> None:

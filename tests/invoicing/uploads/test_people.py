@@ -121,7 +121,7 @@ def test_what_was_sent_cannot_be_retried_cancelled_or_parked(desk: Desk, books: 
     with acting_for(desk.practice.pk):
         assert retry(upload_ids=[upload.pk], actor=desk.user).queued == 0
         assert cancel(upload_ids=[upload.pk], actor=desk.user) == 0
-        assert park(invoice_ids=[invoice.pk], reason="", actor=desk.user) == 0
+        assert len(park(invoice_ids=[invoice.pk], reason="", actor=desk.user)) == 0
     desk.work()
     assert len(books.copies) == 2
     assert desk.of(invoice).state == State.SENT
@@ -157,8 +157,8 @@ def test_parking_takes_an_invoice_off_the_list_and_unparking_brings_it_back(
     fresh, failed = desk.invoice(), fail(desk, books)
     with acting_for(desk.practice.pk):
         ids = [fresh.pk, failed.pk]
-        assert park(invoice_ids=ids, reason=" typed by hand ", actor=desk.user) == 2
-        assert park(invoice_ids=ids, reason="again", actor=desk.user) == 0
+        assert len(park(invoice_ids=ids, reason=" typed by hand ", actor=desk.user)) == 2
+        assert len(park(invoice_ids=ids, reason="again", actor=desk.user)) == 0
         assert list(offered()) == []
         kept = Invoice.objects.get(pk=fresh.pk)
         assert (kept.parked_by, kept.parked_reason) == (desk.user, "typed by hand")
@@ -395,7 +395,7 @@ def test_ids_of_another_practice_are_as_good_as_none(desk: Desk, books: Books) -
     with acting_for(make_practice().pk):
         assert retry(upload_ids=[upload.pk], actor=desk.user).queued == 0
         assert cancel(upload_ids=[upload.pk], actor=desk.user) == 0
-        assert park(invoice_ids=[invoice.pk], reason="", actor=desk.user) == 0
+        assert len(park(invoice_ids=[invoice.pk], reason="", actor=desk.user)) == 0
         assert not unlink(upload_id=upload.pk, actor=desk.user)
         with pytest.raises(CannotLink):
             found = Posted(key="x", remote_id="x")
@@ -537,7 +537,7 @@ def test_what_cannot_be_asked_any_more_goes_to_a_person(desk: Desk, books: Books
         invoice = Invoice.objects.get(uploads=upload)
         with pytest.raises(Refused, match="waits for a person"):
             uncommit(invoice_ids=[invoice.abtrac_id])
-        assert park(invoice_ids=[invoice.pk], reason="It is there", actor=desk.user) == 1
+        assert len(park(invoice_ids=[invoice.pk], reason="It is there", actor=desk.user)) == 1
 
 
 def test_what_cannot_be_asked_is_retried_only_once_connected_again(

@@ -219,7 +219,7 @@ def test_offered_are_committed_invoices_worth_something_that_go_nowhere_yet(desk
     on_its_way = desk.invoice()
     desk.upload(on_its_way)
     with acting_for(desk.practice.pk):
-        assert park(invoice_ids=[parked.pk], reason="typed by hand", actor=desk.user) == 1
+        assert len(park(invoice_ids=[parked.pk], reason="typed by hand", actor=desk.user)) == 1
         assert list(offered()) == [plain]
 
 
