@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Self
 
 from connectors.base.documents import LineKind
+from connectors.base.faults import tax_with_account
 from interfaces.models import (
     AccountCode,
     AccountingInterface,
@@ -53,10 +54,15 @@ class LineFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Why a line cannot be sent; `field` is `account_code` or `tax_code`."""
+    """Why a line cannot be sent; `field` is `account_code` or `tax_code`.
+
+    `code` is the kind of problem, `subject` the code it is about; where none is set, what was asked
+    for it last.
+    """
 
     field: str
     code: str
+    subject: str
     message: str
 
 
@@ -225,7 +231,8 @@ class CodeBook:
             return None
         return Problem(
             field="tax_code",
-            code=tax.code,
+            code="tax_not_for_account",
+            subject=tax_with_account(tax.code, account.code),
             message=(f"{self._label} does not take tax code {tax} with account code {account}."),
         )
 
@@ -248,12 +255,21 @@ def _problem(
     field: str, word: str, code: str, found: PackageCode | None, rule: str
 ) -> Problem | None:
     """What is wrong with one code: none was set, it is unknown, or it may not be used."""
+    kind = field.removesuffix("_code")
     if not code:
         message = f"No {word} is set: the {rule} is empty."
-    elif found is None:
+        return Problem(field=field, code=f"{kind}_missing", subject=rule, message=message)
+    if found is None:
         message = f"{word.capitalize()} {code} (from the {rule}) is not in the package's list."
-    elif not found.can_be_used:
-        message = f"{word.capitalize()} {found} (from the {rule}) {found.why_not}."
-    else:
+        return Problem(field=field, code=f"{kind}_unknown", subject=code, message=message)
+    if found.can_be_used:
         return None
-    return Problem(field=field, code=code, message=message)
+    message = f"{word.capitalize()} {found} (from the {rule}) {found.why_not}."
+    return Problem(field=field, code=f"{kind}_{_kind_of(found)}", subject=code, message=message)
+
+
+def _kind_of(found: PackageCode) -> str:
+    """Why the code may not be used, as refusals are coded."""
+    if found.vanished_at is not None:
+        return "unknown"
+    return "not_for_sales" if found.active else "archived"

@@ -24,26 +24,13 @@ from connectors.base.documents import (
     SalesInvoice,
     TaxBasis,
 )
+from connectors.base.faults import Fault
 from interfaces.codes import CodeBook, LineFacts
 from interfaces.models import AccountingInterface
 from invoicing import models
 
 BY_NUMBER = "number"
 BY_NAME_ON_INVOICE = "name_on_invoice"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """Why a document cannot go, in words; `line` counts from 1 and is 0 for the whole.
-
-    `next_step` is what to do about it, where that is not to correct it here or in Abtrac.
-    """
-
-    field: str
-    message: str
-    code: str = ""
-    line: int = 0
-    next_step: str = ""
 
 
 def contact_name(interface: AccountingInterface, invoice: models.Invoice) -> str:
@@ -170,7 +157,13 @@ def invoice_of(
         job = lines.jobs[row.job_id] if row.job_id else invoice.job
         resolved = book.resolve(line_facts(row, job, invoice))
         faults += [
-            Fault(field=one.field, code=one.code, message=one.message, line=row.position)
+            Fault(
+                field=one.field,
+                code=one.code,
+                subject=one.subject,
+                message=one.message,
+                line=row.position,
+            )
             for one in resolved.problems
         ]
         built.append(
@@ -249,6 +242,7 @@ def _faults_of(invoice: models.Invoice, *, interface: AccountingInterface) -> li
             Fault(
                 field="currency",
                 code="currency_not_enabled",
+                subject=invoice.currency,
                 message=f"{interface.company_file_name} in {label} has no currency"
                 f" {invoice.currency}.",
                 next_step=f"Enable {invoice.currency} in {label}, then read the codes again under"

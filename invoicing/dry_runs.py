@@ -20,6 +20,7 @@ from django.utils import timezone
 from connectors.base.cents import to_cents
 from connectors.base.documents import CreditNote, LineKind, SalesInvoice, TaxBasis
 from connectors.base.errors import Rejected
+from connectors.base.faults import Fault
 from connectors.base.protocol import WritesImportFile
 from interfaces.codes import CodeBook
 from interfaces.connections import open_with
@@ -27,7 +28,6 @@ from interfaces.credentials import GivenToken
 from interfaces.models import AccountCode, AccountingInterface, SetUpAnswers, TaxCode
 from interfaces.set_up_questions import SAMPLE_INVOICE
 from invoicing.documents import (
-    Fault,
     Line,
     Lines,
     invoice_from_json,

@@ -34,6 +34,7 @@ KINDS: Mapping[str, frozenset[Kind]] = {
     State.SENT: frozenset(),
     State.PARKED: frozenset(),
     State.CANCELLED: frozenset(),
+    State.VOIDED: frozenset(),
 }
 # From these a person, or a new consent, leads out: the machine's time counts anew afterwards.
 STARTS = ("", *FAILED)

@@ -153,6 +153,8 @@ class Invoice(PracticeOwned):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     in_accounts_reason = models.CharField(max_length=200, blank=True, db_default="")
+    # An upload of it is on its way, in the accounts, or waits for a person: it is not offered.
+    in_upload = models.BooleanField(default=False, db_default=False)
     paid = models.DecimalField(max_digits=12, decimal_places=2, default=Decimal(0))
     package_status = models.CharField(max_length=20, blank=True)
 
@@ -273,6 +275,9 @@ class PackageContact(PracticeOwned):
     email = models.CharField(max_length=254, blank=True)
     url = models.CharField(max_length=500, blank=True)
     archived = models.BooleanField(default=False)
+    # What else is known of it, by our own names: phone, tax_number, first_name, last_name, postal,
+    # street.
+    details = models.JSONField(default=dict, db_default={})
 
     class Meta(PracticeOwned.Meta):
         constraints = [
@@ -304,22 +309,74 @@ class JobLink(PracticeOwned):
         return f"{self.job_id}: {self.remote_id}"
 
 
+class PackageDocument(PracticeOwned):
+    """A sales document as the package last told of it, whoever made it: its number is taken.
+
+    `folded` is its number as numbers are compared; `status` is the package's own word.
+    """
+
+    interface = models.ForeignKey(AccountingInterface, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=12)
+    remote_id = models.CharField(max_length=100)
+    number = models.CharField(max_length=255)
+    folded = models.CharField(max_length=255)
+    contact_id = models.CharField(max_length=100, blank=True)
+    contact_name = models.CharField(max_length=255, blank=True)
+    issued = models.DateField(null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    total = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    status = models.CharField(max_length=20, blank=True)
+
+    class Meta(PracticeOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["interface", "kind", "remote_id"], name="package_document_once"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["interface", "kind", "folded"], name="package_document_by_number"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
 class Batch(PracticeOwned):
-    """A numbered set of invoices chosen together for upload."""
+    """A numbered set of invoices chosen together for upload: one run."""
+
+    class Origin(models.TextChoices):
+        """What began it."""
+
+        CLICK = "", "Upload to accounts"
+        COMMIT = "commit", "On commit"
 
     number = models.PositiveIntegerField()
     created_at = models.DateTimeField(default=timezone.now)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
+    origin = models.CharField(
+        max_length=10, choices=Origin, default=Origin.CLICK, db_default="", blank=True
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
+    # What is retried later opens it again; how long it took is told by this.
+    first_finished_at = models.DateTimeField(null=True, blank=True)
     summary_shown_at = models.DateTimeField(null=True, blank=True)
+    # When the summary went to the person who clicked, or was found to go to nobody.
+    mailed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(PracticeOwned.Meta):
         constraints = [
             models.UniqueConstraint(fields=["practice", "number"], name="batch_number_once"),
         ]
-        indexes = [models.Index(fields=["practice", "-id"], name="batch_newest_first")]
+        indexes = [
+            models.Index(fields=["practice", "-id"], name="batch_newest_first"),
+            models.Index(
+                fields=["finished_at"],
+                name="batch_to_be_mailed",
+                condition=Q(finished_at__isnull=False, mailed_at__isnull=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Batch {self.number}"
@@ -340,6 +397,8 @@ class Upload(PracticeOwned):
         CREDIT_NOTE = "credit_note", "Credit note"
         ALLOCATION = "allocation", "Credit allocation"
         PDF = "pdf", "PDF"
+        # Takes back what an earlier upload brought there.
+        VOID = "void", "Void"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Waiting"
@@ -351,6 +410,7 @@ class Upload(PracticeOwned):
         NEEDS_PERSON = "needs_person", "Needs a person"
         PARKED = "parked", "Parked"
         CANCELLED = "cancelled", "Cancelled"
+        VOIDED = "voided", "Voided"
 
     interface = models.ForeignKey(
         AccountingInterface, on_delete=models.PROTECT, related_name="uploads"
@@ -391,6 +451,8 @@ class Upload(PracticeOwned):
     alone = models.BooleanField(default=False)
     # A person said that it was there already: nothing was sent, and they may take it back.
     linked = models.BooleanField(default=False)
+    # Some `Blocked` names it that is not cleared.
+    has_causes = models.BooleanField(default=False, db_default=False)
 
     # What became of it, in words for an accounts person.
     reason = models.TextField(blank=True)
@@ -416,7 +478,7 @@ class Upload(PracticeOwned):
                     Q(kind="contact", client__isnull=False, invoice__isnull=True, job__isnull=True)
                     | Q(kind="job", job__isnull=False, invoice__isnull=True, client__isnull=True)
                     | Q(
-                        kind__in=["invoice", "credit_note", "allocation", "pdf"],
+                        kind__in=["invoice", "credit_note", "allocation", "pdf", "void"],
                         invoice__isnull=False,
                         client__isnull=True,
                         job__isnull=True,
@@ -474,6 +536,67 @@ class Upload(PracticeOwned):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} upload {self.pk}: {self.get_state_display()}"
+
+
+class Cause(PracticeOwned):
+    """What keeps uploads from going, whatever batch they are in: one rule about one object.
+
+    `code` is the rule's, as refusals are coded; `subject` what is to be mended: an account code, a
+    tax code, a client. It is open until nothing waits for it any more.
+    """
+
+    interface = models.ForeignKey(AccountingInterface, on_delete=models.CASCADE, related_name="+")
+    code = models.CharField(max_length=60, blank=True)
+    subject = models.CharField(max_length=255, blank=True)
+    field = models.CharField(max_length=40, blank=True)
+    message = models.TextField()
+    next_step = models.TextField(blank=True)
+    opened_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta(PracticeOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["interface", "code", "subject"],
+                condition=Q(closed_at__isnull=True),
+                name="one_open_cause",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["practice", "opened_at", "id"],
+                name="cause_open",
+                condition=Q(closed_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Blocked(PracticeOwned):
+    """One upload held up by one cause, until it is sent, set aside or refused for others only."""
+
+    cause = models.ForeignKey(Cause, on_delete=models.CASCADE, related_name="blocked")
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="blocked_by")
+    # The first line it is about; 0 for the whole document.
+    line = models.PositiveIntegerField(default=0)
+    message = models.TextField(blank=True)
+    since = models.DateTimeField(default=timezone.now)
+    cleared_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta(PracticeOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["cause", "upload"], name="blocked_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["upload"], name="blocked_upload", condition=Q(cleared_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Upload {self.upload_id} by cause {self.cause_id}"
 
 
 class Exchange(PracticeOwned):
@@ -586,6 +709,43 @@ class DryRun(PracticeOwned):
 
     def __str__(self) -> str:
         return f"Dry run of {self.made_at:%Y-%m-%d %H:%M}"
+
+
+class ListLayout(PracticeOwned):
+    """The columns of one list as one person wants them: `[{"name": ..., "width": ...}]`, in order.
+
+    A width is a number of pixels, or None for as wide as it needs.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    list_key = models.CharField(max_length=30)
+    columns = models.JSONField(default=list)
+
+    class Meta(PracticeOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["practice", "user", "list_key"], name="one_layout_of_a_list"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.list_key} of {self.user_id}"
+
+
+class DigestReader(PracticeOwned):
+    """Somebody who gets a daily mail of what failed at an interface; none where nothing did."""
+
+    interface = models.ForeignKey(AccountingInterface, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    sent_on = models.DateField(null=True, blank=True)
+
+    class Meta(PracticeOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["interface", "user"], name="digest_reader_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} reads of {self.interface_id}"
 
 
 class ApiReplay(PracticeOwned):

@@ -12,6 +12,7 @@ from interfaces.models import AccountingInterface, Lane
 from invoicing import lateness
 from invoicing.lateness import Late
 from invoicing.models import Notice
+from invoicing.uploads import forgotten
 from offices.tenancy import acting_for
 
 log = logging.getLogger("invoicing.notices")
@@ -65,6 +66,7 @@ def _by_practice(*, everywhere: bool) -> dict[int, list[int]]:
 
 def _look_at(practice_id: int, interface_ids: list[int]) -> list[Notice]:
     """Keep the notices of these interfaces as they should be; those raised are answered."""
+    forgotten.put_right(interface_ids)
     rows = AccountingInterface.objects.filter(pk__in=interface_ids).select_related("lane")
     interfaces = {one.pk: one for one in rows}
     late = {(one.interface_id, one.kind): one for one in lateness.late_at(interfaces.values())}

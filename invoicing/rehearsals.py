@@ -7,7 +7,7 @@ taking an invoice for sent because it was rehearsed.
 import logging
 from collections.abc import Collection
 
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from interfaces import clock, lanes, rehearsals
 from interfaces.connections import acting_for_nobody
@@ -22,6 +22,7 @@ from invoicing.models import (
     Upload,
     UploadEvent,
 )
+from invoicing.uploads.forgotten import put_back
 from invoicing.uploads.outcomes import finish_batches
 from invoicing.uploads.states import HELD
 from offices.audit import record
@@ -117,6 +118,7 @@ def _forget(uploads: QuerySet[Upload]) -> None:
     call_ids = list(calls.distinct())
     with thinned_out(UploadEvent):
         Upload.objects.filter(pk__in=[one.pk for one in gone]).delete()
+    put_back(Q(pk__in={one.invoice_id for one in gone} - {None}))
     others = Attempt.objects.filter(exchange=OuterRef("pk"))
     Exchange.objects.filter(~Exists(others), pk__in=call_ids).delete()
     kept = Upload.objects.filter(batch=OuterRef("pk"))

@@ -47,8 +47,8 @@ from invoicing.words import Besides
 
 State = Upload.State
 Kind = Upload.Kind
-ASIDE = (State.PARKED, State.CANCELLED)
-COMPANIONS = (Kind.CONTACT, Kind.JOB, Kind.PDF, Kind.ALLOCATION)
+ASIDE = (State.PARKED, State.CANCELLED, State.VOIDED)
+COMPANIONS = (Kind.CONTACT, Kind.JOB, Kind.PDF, Kind.ALLOCATION, Kind.VOID)
 # What is shown of contacts, jobs, PDFs and credits that are not through; the rest is counted.
 MOST_COMPANIONS = 50
 MOST_HISTORY = 200

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from connectors.base.documents import Contact, CreditNote, SalesInvoice, TaxBasis
 from connectors.base.errors import ConnectorError, RetryLater
+from connectors.base.faults import Fault
 from connectors.base.protocol import (
     Found,
     ListsCompanyFiles,
@@ -26,7 +27,6 @@ from interfaces.codes import CodeBook, refresh_codes
 from interfaces.connections import open_connector
 from interfaces.models import AccountingInterface, Credential
 from invoicing import documents
-from invoicing.documents import Fault
 from invoicing.models import Invoice
 from invoicing.uploads import offered
 from invoicing.uploads.enqueue import dated, document_key

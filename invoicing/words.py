@@ -21,6 +21,7 @@ _WORDS: Mapping[str, str] = {
     State.NEEDS_PERSON: "Needs a person",
     State.PARKED: "Parked",
     State.CANCELLED: "Cancelled",
+    State.VOIDED: "Voided",
     State.SENT: "Sent",
 }
 _HISTORY: Mapping[str, str] = {**_WORDS, State.QUEUED: "Waiting", State.CLAIMED: "Preparing"}
@@ -146,6 +147,7 @@ _BESIDES = {
     Upload.Kind.CONTACT: "contact",
     Upload.Kind.JOB: "job",
     Upload.Kind.PDF: "PDF",
+    Upload.Kind.VOID: "voiding",
     Upload.Kind.ALLOCATION: "credit allocation",
 }
 

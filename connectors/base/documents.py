@@ -144,6 +144,20 @@ class Attachment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Voiding:
+    """Takes back a document that is in the package, named by the package's own id.
+
+    `number` and `total` are what it must still have there; `total` as the package shows it.
+    """
+
+    key: Key
+    document_id: str
+    of_credit_note: bool
+    number: str
+    total: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListedContact:
     """A contact as the package lists it, whoever made it; `number` is empty where it has none."""
 
@@ -153,6 +167,8 @@ class ListedContact:
     email: str = ""
     archived: bool = False
     url: str = ""
+    # What else is known of it; None where the list does not tell.
+    details: Contact | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +254,11 @@ class DocumentChange:
     paid: Decimal
     credited: Decimal
     due: Decimal
+    of_credit_note: bool = False
+    contact_id: str = ""
+    contact_name: str = ""
+    issued: date | None = None
+    currency: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

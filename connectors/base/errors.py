@@ -1,5 +1,6 @@
 """The four things that can go wrong with a package; each carries a sentence for the user."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 
@@ -12,7 +13,8 @@ class Rejected(ConnectorError):
 
     Raised for a whole call, or returned as the outcome of one document. `field` is a word of ours
     (`number`, `account_code`, `tax_code`, `issued`, `contact`, `job`, `currency`, ...); `line`
-    counts from 1. `words` are the package's own, kept for support.
+    counts from 1. `words` are the package's own, kept for support. `subject` is what has to be
+    mended, as in `connectors.base.faults.Fault`; `others` are further reasons, each by itself.
     """
 
     def __init__(
@@ -21,16 +23,20 @@ class Rejected(ConnectorError):
         *,
         field: str = "",
         code: str = "",
+        subject: str = "",
         line: int | None = None,
         next_step: str = "",
         words: str = "",
+        others: Sequence["Rejected"] = (),
     ) -> None:
         super().__init__(message)
         self.field = field
         self.code = code
+        self.subject = subject
         self.line = line
         self.next_step = next_step
         self.words = words
+        self.others = tuple(others)
 
 
 class NeedsReconnect(ConnectorError):

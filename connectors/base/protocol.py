@@ -21,8 +21,11 @@ from connectors.base.documents import (
     ListedContact,
     Posted,
     SalesInvoice,
+    Voiding,
 )
 from connectors.base.errors import Rejected
+from connectors.base.rules import Rule
+from connectors.base.shown import Show
 
 Outcome = Posted | Rejected | Conflict
 Found = Posted | Conflict
@@ -336,6 +339,17 @@ class AttachesPdf(Protocol):
 
 
 @runtime_checkable
+class VoidsInvoices(Protocol):
+    """Documents that were sent can be taken back there, so that nothing is owed on them."""
+
+    def void(self, documents: Sequence[Voiding], *, call_key: str) -> list[Outcome]:
+        """Take them back, one outcome each in order; what is taken back already is Posted."""
+
+    def find_voided(self, documents: Sequence[Voiding]) -> dict[Key, Found]:
+        """Those that are taken back there."""
+
+
+@runtime_checkable
 class ReadsPayments(Protocol):
     """Payments and document states can be read back."""
 
@@ -374,6 +388,7 @@ CAPABILITIES: Mapping[str, type] = {
     "look by id": ShowsDocuments,
     "allocations": AllocatesCredits,
     "pdf": AttachesPdf,
+    "void": VoidsInvoices,
     "payments": ReadsPayments,
     "disconnect": Disconnects,
     "import file": WritesImportFile,
@@ -405,6 +420,10 @@ class Package:
     questions: tuple[Setting, ...] = ()
     # How staff work with the link day by day, step by step, for the hand-over page.
     hand_over: tuple[str, ...] = ()
+    # What it refuses, told before anything is sent.
+    rules: tuple[Rule, ...] = ()
+    # How it will show a document; None where that is as Abtrac shows it.
+    show: Show | None = None
 
     @property
     def signs_in(self) -> bool:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.utils.formats import date_format
 
+from connectors.base.faults import Fault
 from connectors.base.protocol import PostsCreditNotes
 from interfaces import clock, lanes
 from interfaces.codes import CodeBook
@@ -26,7 +27,7 @@ from invoicing.models import (
 )
 from invoicing.uploads import adding
 from invoicing.uploads.kinds import sends_jobs, updates_contacts
-from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING, State
+from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING, State, mark_in_upload
 from offices.models import Practice, User
 from offices.tenancy import current_practice_id
 
@@ -64,15 +65,10 @@ def offered() -> QuerySet[Invoice]:
 
     Nor already in the accounts, or dated before the go-live date of their interface.
     """
-    live = Upload.objects.filter(
-        invoice=OuterRef("pk"),
-        kind__in=DOCUMENTS,
-        state__in=LIVE,
-    )
     from_date = "invoice_setting__interface__offered_from"
     return Invoice.objects.filter(
         Q(**{f"{from_date}__isnull": True}) | Q(issued__gte=F(from_date)),
-        ~Exists(live),
+        in_upload=False,
         status=Invoice.Status.COMMITTED,
         parked_at__isnull=True,
         in_accounts_at__isnull=True,
@@ -107,6 +103,7 @@ def enqueue(
     # The contacts and jobs that the documents need go in front of them.
     companions = contacts_for(going, batch=batch, now=now) + jobs_for(going, batch=batch, now=now)
     adding.add([*companions, *uploads], actor=actor)
+    mark_in_upload(going, True)
     for interface_id in sorted({one.interface_id for one in going}):
         lanes.wake(interface_id)
     if not going:
@@ -314,7 +311,11 @@ def draft(
     if invoice.is_credit_note and not interface.package.can(PostsCreditNotes):
         label = interface.package.label
         faults.append(
-            documents.Fault(field="total", message=f"{label} takes no credit notes from us.")
+            Fault(
+                field="total",
+                code="no_credit_notes",
+                message=f"{label} takes no credit notes from us.",
+            )
         )
     upload.kind = kind
     upload.document = documents.to_json(document)
@@ -326,7 +327,7 @@ def draft(
     return upload
 
 
-def _sentence(invoice: Invoice, fault: documents.Fault) -> str:
+def _sentence(invoice: Invoice, fault: Fault) -> str:
     where = f"Invoice {invoice.number}, line {fault.line}: " if fault.line else ""
     return f"{where}{fault.message}"
 

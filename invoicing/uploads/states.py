@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q
 
 from interfaces.lanes import Held, LostLane
-from invoicing.models import Upload
+from invoicing.models import Invoice, Upload
 from invoicing.uploads.each import add_events, update_each
 from offices.models import User
 from offices.tenancy import current_practice_id
@@ -39,10 +39,12 @@ MOVES: Mapping[str, frozenset[str]] = {
     State.NEEDS_PERSON: frozenset(
         {State.QUEUED, State.UNKNOWN, State.PARKED, State.SENT, State.CANCELLED}
     ),
-    # Only what a person said was there, and takes back; and the steps that followed from it.
-    State.SENT: frozenset({State.NEEDS_PERSON, State.CANCELLED}),
+    # Only what a person said was there, and takes back; and the steps that followed from it. What
+    # was voided there is not in the accounts any more.
+    State.SENT: frozenset({State.NEEDS_PERSON, State.CANCELLED, State.VOIDED}),
     State.PARKED: frozenset(),
     State.CANCELLED: frozenset(),
+    State.VOIDED: frozenset(),
 }
 
 # What the ledger sees; the other kinds are steps before and after.
@@ -92,7 +94,22 @@ def move(
         if to not in MOVES[before]:
             raise IllegalMove(f"An upload cannot go from {before} to {to}.")
         _write(rows, before=before, to=to, held=held, fields=list(fields), values=values)
+        if (before in LIVE) != (to in LIVE):
+            mark_in_upload(rows, to in LIVE)
         add_events(rows, before=before, after=to, actor=actor)
+
+
+def mark_in_upload(uploads: Iterable[Upload], live: bool) -> None:
+    """Take the invoices of these uploads off the available list, or put them back.
+
+    A person's click has them locked already. A lane has its uploads locked, and others lock
+    invoices first: one that somebody holds is passed over, and put back by `forgotten` instead.
+    """
+    ids = [one.invoice_id for one in uploads if one.kind in DOCUMENTS and one.invoice_id]
+    if ids:
+        free = Invoice.objects.filter(pk__in=ids).order_by("pk")
+        free = free.select_for_update(no_key=True, skip_locked=True)
+        Invoice.objects.filter(pk__in=free.values("pk")).update(in_upload=live)
 
 
 def _write(

@@ -27,6 +27,7 @@ from invoicing.models import (
     Upload,
     UploadEvent,
 )
+from invoicing.uploads.states import DOCUMENTS, LIVE, mark_in_upload
 from offices.models import Office, User
 from tests.factories import (
     make_client,
@@ -112,6 +113,8 @@ def make_upload(
         document={"key": f"key-{invoice.pk}", "number": invoice.number},
         **{"due": timezone.now() if state in ("queued", "unknown") else None, **fields},
     )
+    if upload.kind in DOCUMENTS and state in LIVE:
+        mark_in_upload([upload], True)
     tell_history(upload)
     return upload
 
