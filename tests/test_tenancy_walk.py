@@ -37,12 +37,17 @@ from interfaces.models import (
 from invoicing.documents import invoice_of, to_json
 from invoicing.models import (
     Batch,
+    Blocked,
+    Cause,
     ContactLink,
+    DigestReader,
     DryRun,
     Invoice,
     InvoicePdf,
+    ListLayout,
     Notice,
     PackageContact,
+    PackageDocument,
     Upload,
     UploadEvent,
 )
@@ -123,7 +128,7 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
         setting = make_setting(interface, name=f"{name} setting")
         office = make_office(setting, name=f"{name} office")
         client = make_client(f"{name} client")
-        make_job(client)
+        job = make_job(client)
         sent, waiting, draft = (
             make_invoice(office, client, number=f"{name}-{number}", committed=number < 2)
             for number in range(3)
@@ -148,6 +153,13 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             document=_frozen(sent, interface),
         )
         UploadEvent.objects.create(upload=upload, after=Upload.State.REFUSED, reason=name)
+        cause = Cause.objects.create(interface=interface, code="refused", message=f"{name} cause")
+        Blocked.objects.create(cause=cause, upload=upload)
+        PackageDocument.objects.create(
+            interface=interface, kind="invoice", remote_id="r3", number=name, folded=name.lower()
+        )
+        ListLayout.objects.create(user=admin, list_key=name)
+        DigestReader.objects.create(interface=interface, user=admin)
         record(actor=admin, action="test.made", subject=name)
         Notice.objects.create(
             practice=practice,
@@ -196,6 +208,8 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             "year": f"{timezone.now():%Y}",
             "month": f"{timezone.now():%m}",
             "dry_run_id": str(run.pk),
+            "cause_id": str(cause.pk),
+            "job_id": str(job.pk),
         },
         # Under every name a form of the product uses for rows it is about.
         posted={

@@ -159,9 +159,17 @@ def test_codes_the_package_does_not_list_are_named_with_where_they_came_from(
 ) -> None:
     line = replace(PLAIN, account_code="999", invoice_tax_code="NOTAX")
     found = CodeBook.load(book_of).resolve(line)
-    assert [(one.field, one.code, one.message) for one in found.problems] == [
-        ("account_code", "999", "Account code 999 (from the line) is not in the package's list."),
-        ("tax_code", "NOTAX", "Tax code NOTAX (from the invoice) is not in the package's list."),
+    assert [(one.code, one.subject, one.message) for one in found.problems] == [
+        (
+            "account_unknown",
+            "999",
+            "Account code 999 (from the line) is not in the package's list.",
+        ),
+        (
+            "tax_unknown",
+            "NOTAX",
+            "Tax code NOTAX (from the invoice) is not in the package's list.",
+        ),
     ]
 
 
@@ -198,7 +206,8 @@ def test_a_tax_code_the_account_does_not_take_is_named_with_both(
     accounts = AccountCode.objects.filter(interface=book_of, code="200")
     accounts.update(allowed_tax_codes=["ZERORATED"])
     [problem] = CodeBook.load(book_of).resolve(PLAIN).problems
-    assert (problem.field, problem.code) == ("tax_code", "OUTPUT2")
+    assert (problem.field, problem.code) == ("tax_code", "tax_not_for_account")
+    assert problem.subject == "OUTPUT2|200"
     assert problem.message == (
         "Ledger does not take tax code OUTPUT2 15% GST on Income with account code 200 Sales."
     )

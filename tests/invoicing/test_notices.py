@@ -29,7 +29,7 @@ from tests.invoicing.scene import make_step, make_upload
 
 Kind = Notice.Kind
 # Nothing more is to happen to these. A state added later is told of, or is put here on purpose.
-OVER = {State.SENT, State.PARKED, State.CANCELLED}
+OVER = {State.SENT, State.PARKED, State.CANCELLED, State.VOIDED}
 HOUR = timedelta(hours=1)
 
 

@@ -378,6 +378,7 @@ def test_what_was_really_sent_stays_when_its_setting_moves(
             state="sent",
             remote_id="r",
         )
+        Invoice.objects.filter(pk=play.invoices[0].pk).update(in_upload=True)
     with acting_for(play.practice.pk):
         # Not yet in use, so that the rehearsal may take its invoice setting.
         AccountingInterface.objects.filter(pk=real.pk).update(live_since=None)
