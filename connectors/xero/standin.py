@@ -20,7 +20,7 @@ from connectors.base.served import serve_until_stopped
 from connectors.base.standin import StandIn
 from connectors.xero import standin_shapes as shapes
 from connectors.xero.standin_answers import Refusal, gateway, not_found, render_refusal
-from connectors.xero.standin_api import API, Call, find_route
+from connectors.xero.standin_api import API, Call, admit, find_route
 from connectors.xero.standin_charts import AUSTRALIA, NEW_ZEALAND
 from connectors.xero.standin_ledger import Organisation
 from connectors.xero.standin_signin import (
@@ -141,10 +141,9 @@ class XeroStandIn(StandIn):
         super().__init__()
         self.limits = limits or CallLimits()
         chosen = demo_organisations() if organisations is None else organisations
-        self.organisations = {one.tenant_id: one for one in chosen}
-        for one in self.organisations.values():
-            one.lock = self.lock
-            one.clock = self._now
+        self.organisations: dict[str, Organisation] = {}
+        for one in chosen:
+            self.take_in(one)
         self.signin = SignIn(
             self,
             {one.tenant_id: one.name for one in self.organisations.values()},
@@ -157,6 +156,13 @@ class XeroStandIn(StandIn):
         self._under_way: Counter[str] = Counter()
 
     # Arranging
+
+    def take_in(self, organisation: Organisation) -> None:
+        """Serve the organisation; its books take the place of those of the same name."""
+        organisation.lock = self.lock
+        organisation.clock = self._now
+        with self.lock:
+            self.organisations[organisation.tenant_id] = organisation
 
     def organisation(self, name: str) -> Organisation:
         """The organisation of that name. Raises KeyError."""
@@ -228,6 +234,7 @@ class XeroStandIn(StandIn):
             tenant = self.signin.tenant(access, request)
             route, named = find_route(request.method, request.path.removeprefix(API))
             self.signin.require(access, one_of=route.wanted_scopes())
+            admit(self.organisations[tenant], route)
         except Refusal as refusal:
             return render_refusal(refusal, request)
         response = self._count(tenant)

@@ -92,6 +92,16 @@ def not_found() -> Refusal:
     return Refusal(404, "The resource you're looking for cannot be found")
 
 
+def forbidden() -> Refusal:
+    """What the person's role, or the organisation's edition, does not allow: no body at all."""
+    return Refusal(403, "")
+
+
+def offline() -> Refusal:
+    """The organisation cannot be reached now: words, and no JSON."""
+    return Refusal(503, "The organisation is offline", {"Content-Type": "text/plain"})
+
+
 def gateway(status: int, title: str, detail: str, **headers: str) -> Refusal:
     """A refusal by what stands before the Accounting API; always JSON."""
     body: Shape = {

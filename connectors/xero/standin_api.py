@@ -15,7 +15,9 @@ from connectors.xero.standin_answers import (
     Refusal,
     Shape,
     envelope,
+    forbidden,
     not_found,
+    offline,
     render,
     validation,
     wrong_verb,
@@ -69,12 +71,14 @@ MOST_FILES = 10
 REFUSED_IN_NAMES = re.compile(r'[<>:"/\\|?*+\x00\s#]')
 LONGEST_NOTE = 2500
 ACTIVE_CATEGORIES = 2
+MOST_CATEGORIES = 4
 ACTIONS = (
     "CreateApprovedInvoice",
     "CreateDraftInvoice",
     "CreateInvoicePayment",
     "AttachFilesIntoInvoice",
     "UseMulticurrency",
+    "ApproveTransactionsBeforePeriodLockDate",
 )
 
 ALLOCATION_FIELDS: Fields = {
@@ -139,6 +143,14 @@ def find_route(method: str, path: str) -> tuple[Route, dict[str, str]]:
     raise wrong_verb()
 
 
+def admit(books: Organisation, route: Route) -> None:
+    """Raise Refusal where the organisation cannot be reached, or its edition lacks the path."""
+    if books.status != "ACTIVE":
+        raise offline()
+    if books.edition == "PARTNER" and route.scopes in (INVOICING, FILES):
+        raise forbidden()
+
+
 # Settings
 
 
@@ -147,9 +159,14 @@ def read_organisation(call: Call) -> Response:
 
 
 def read_actions(call: Call) -> Response:
-    allowed: list[Shape] = [{"Name": one, "Status": "ALLOWED"} for one in ACTIONS]
-    allowed.append({"Name": "ApproveTransactionsBeforePeriodLockDate", "Status": "NOT-ALLOWED"})
-    return call.answer("Actions", allowed)
+    refused = call.books.forbidden
+    return call.answer(
+        "Actions",
+        [
+            {"Name": one, "Status": "NOT-ALLOWED" if one in refused else "ALLOWED"}
+            for one in ACTIONS
+        ],
+    )
 
 
 def list_accounts(call: Call) -> Response:
@@ -188,6 +205,8 @@ def create_tracking_category(call: Call) -> Response:
     problems = _problems_of_name(sent, [one.name for one in known])
     if sum(one.status == "ACTIVE" for one in known) >= ACTIVE_CATEGORIES:
         problems.append(f"At most {ACTIVE_CATEGORIES} tracking categories can be active")
+    if len(known) >= MOST_CATEGORIES:
+        problems.append(f"At most {MOST_CATEGORIES} tracking categories can be kept")
     if problems:
         raise validation([sent | {"ValidationErrors": messages(problems)}])
     made = TrackingCategory(new_id(), sent["Name"])
@@ -351,9 +370,9 @@ def read_document(kind: Kind) -> Handler:
 
 def create_documents(kind: Kind) -> Handler:
     def answer(call: Call) -> Response:
-        claimed = documents.numbers_in_use(call.books, kind)
+        claims = documents.Claims.of(call.books, kind)
         judged = [
-            documents.create(call.books, kind, each, decimals=call.decimals, claimed=claimed)
+            documents.create(call.books, kind, each, decimals=call.decimals, claims=claims)
             for each in read_elements(call.request, kind.plural, kind.fields)
         ]
         return call.answer(kind.plural, write_all(judged, summarize=call.summarize))
@@ -363,10 +382,10 @@ def create_documents(kind: Kind) -> Handler:
 
 def update_documents(kind: Kind) -> Handler:
     def answer(call: Call) -> Response:
-        claimed = documents.numbers_in_use(call.books, kind)
+        claims = documents.Claims.of(call.books, kind)
         judged = [
             documents.update(
-                call.books, kind, each, decimals=call.decimals, claimed=claimed, key=call.key
+                call.books, kind, each, decimals=call.decimals, claims=claims, key=call.key
             )
             for each in read_elements(call.request, kind.plural, kind.fields)
         ]
@@ -449,6 +468,8 @@ def write_attachment(kind: Kind) -> Handler:
 
     def answer(call: Call) -> Response:
         on = documents.find(call.books, kind, call.key, by_number=False)
+        if "AttachFilesIntoInvoice" in call.books.forbidden:
+            raise forbidden()
         content, mime_type = call.request.get_data(), call.request.mimetype
         if len(content) > LARGEST_FILE:
             raise too_large()

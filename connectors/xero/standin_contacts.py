@@ -115,7 +115,7 @@ def find(books: Organisation, key: str) -> Contact:
 
 def create(books: Organisation, element: Shape, claimed: set[str]) -> Element:
     """PUT: a new contact; a name or number in use refuses it. `claimed` are this call's own."""
-    problems = _problems(books, element)
+    problems = problems_of(books, element)
     if "ContactID" in element:
         problems.append("A contact that is created has no ContactID yet.")
     name, number = element.get("Name", ""), element.get("ContactNumber", "")
@@ -152,13 +152,10 @@ def update(books: Organisation, element: Shape, claimed: set[str]) -> Element:
     known = match(books, element)
     if known is None:
         return create(books, element, claimed)
-    problems = _problems(books, element)
-    name = element.get("Name", known.name)
-    others = [one for one in books.contacts if one is not known and one.status == "ACTIVE"]
-    if known.status != "ACTIVE":
-        problems.append(ARCHIVED)
-    elif any(fold(one.name) == fold(name) for one in others):
-        problems.append(_name_taken(name))
+    if known.status == "ACTIVE":
+        problems = problems_of_edit(books, known, element)
+    else:
+        problems = [*problems_of(books, element), ARCHIVED]
 
     def commit() -> Shape:
         write(books, known, element)
@@ -193,18 +190,19 @@ def write(books: Organisation, known: Contact, element: Shape) -> None:
     known.updated_at = books.now()
 
 
-def problems_of_name(name: str) -> list[str]:
-    """What Xero does not take in a contact's name. No source has its wording."""
-    problems = []
-    if "<" in name or ">" in name:
-        problems.append("The contact name must not contain < or >.")
-    if name != name.strip() or re.search(r"\s\s", name):
-        problems.append("The contact name must not have leading, trailing or repeated spaces.")
+def problems_of_edit(books: Organisation, known: Contact, element: Shape) -> list[str]:
+    """What is wrong with fields that are to be written into an active contact."""
+    problems = problems_of(books, element)
+    name = element.get("Name", known.name)
+    others = [one for one in books.contacts if one is not known and one.status == "ACTIVE"]
+    if any(fold(one.name) == fold(name) for one in others):
+        problems.append(_name_taken(name))
     return problems
 
 
-def _problems(books: Organisation, element: Shape) -> list[str]:
-    problems = too_long(element, LIMITS) + problems_of_name(element.get("Name", ""))
+def problems_of(books: Organisation, element: Shape) -> list[str]:
+    """What Xero does not take in the fields of a contact, whoever it is."""
+    problems = too_long(element, LIMITS) + _problems_of_name(element.get("Name", ""))
     addresses = element.get("Addresses", [])
     for each in addresses:
         problems += too_long(each, ADDRESS_LIMITS)
@@ -221,6 +219,16 @@ def _problems(books: Organisation, element: Shape) -> list[str]:
     currency = element.get("DefaultCurrency")
     if currency and currency not in books.currencies:
         problems.append(f"Organisation is not subscribed to currency {currency}")
+    return problems
+
+
+def _problems_of_name(name: str) -> list[str]:
+    """What Xero does not take in a contact's name. No source has its wording."""
+    problems = []
+    if "<" in name or ">" in name:
+        problems.append("The contact name must not contain < or >.")
+    if name != name.strip() or re.search(r"\s\s", name):
+        problems.append("The contact name must not have leading, trailing or repeated spaces.")
     return problems
 
 

@@ -1,10 +1,11 @@
 """The rehearsal's rules for invoices and credit notes: creating, overwriting, voiding."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from connectors.xero import standin_contacts as contacts
 from connectors.xero import standin_shapes as shapes
@@ -13,6 +14,7 @@ from connectors.xero.standin_answers import (
     Shape,
     bad_post,
     date_string,
+    forbidden,
     ms_date,
     not_found,
 )
@@ -118,10 +120,23 @@ def find(books: Organisation, kind: Kind, key: str, *, by_number: bool = True) -
     return min(numbered, key=lambda one: one.status == "DELETED")
 
 
+@dataclass
+class Claims:
+    """What the documents of one call may not have twice: numbers, and room under the plan."""
+
+    numbers: set[str]
+    approved: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, books: Organisation, kind: Kind) -> Self:
+        """What is taken before the call."""
+        return cls(numbers_in_use(books, kind))
+
+
 def create(
-    books: Organisation, kind: Kind, sent: Shape, *, decimals: int, claimed: set[str]
+    books: Organisation, kind: Kind, sent: Shape, *, decimals: int, claims: Claims
 ) -> Element:
-    """PUT: a new document. `claimed` are the numbers in use, those of this call included."""
+    """PUT: a new document. `claims` are those of the whole call."""
     if kind.id in sent:
         raise bad_post(f"{kind.word}: {kind.id} is not taken when it is created")
     blank = Document(
@@ -140,12 +155,14 @@ def create(
     if sent.get("Status", "DRAFT") not in CREATED:
         problems.append(f"{kind.word} not of valid status for creation")
     if blank.number:
-        problems += _claim(books, kind, blank.number, claimed)
+        problems += _claim(books, kind, blank.number, claims)
     if "Contact" not in sent:
         problems.append("A Contact must be specified for this type of transaction")
     if not sent.get("LineItems"):
         problems.append("One or more line items must be specified")
     judged, more, contact = _apply(books, kind, blank, sent, decimals)
+    problems += more
+    problems += _approve(books, kind, judged, claims, sound=not problems)
 
     def commit() -> Shape:
         judged.contact = contact()
@@ -155,7 +172,7 @@ def create(
         books.documents(kind.type).append(judged)
         return shapes.document(judged, decimals=decimals)
 
-    return _element(kind, sent, problems + more, commit, ZERO_ID)
+    return _element(kind, sent, problems, commit, ZERO_ID)
 
 
 def update(
@@ -164,7 +181,7 @@ def update(
     sent: Shape,
     *,
     decimals: int,
-    claimed: set[str],
+    claims: Claims,
     key: str = "",
 ) -> Element:
     """POST: the document of that id or number is OVERWRITTEN; without one it is created.
@@ -176,7 +193,7 @@ def update(
         message = f"An existing {kind.word} with the specified {kind.id} could not be found"
         return _element(kind, sent, [message], _nothing, sent[kind.id])
     if known is None:
-        return create(books, kind, sent, decimals=decimals, claimed=claimed)
+        return create(books, kind, sent, decimals=decimals, claims=claims)
     status = sent.get("Status", known.status)
     problems = _problems_of_edit(books, kind, known, sent, status)
     if problems:
@@ -185,7 +202,9 @@ def update(
         return _element(kind, sent, [], lambda: _end(books, known, status, decimals), known.id)
     judged, problems, contact = _apply(books, kind, replace(known), sent, decimals)
     if fold(judged.number) != fold(known.number):
-        problems += _claim(books, kind, judged.number, claimed)
+        problems += _claim(books, kind, judged.number, claims)
+    if judged.status != known.status:
+        problems += _approve(books, kind, judged, claims, sound=not problems)
 
     def commit() -> Shape:
         judged.contact = contact()
@@ -318,7 +337,8 @@ def _set_lines(
 
 def _set_currency(books: Organisation, document: Document, sent: Shape) -> list[str]:
     document.currency = sent.get("CurrencyCode", document.currency)
-    if document.currency not in books.currencies:
+    single = "UseMulticurrency" in books.forbidden and document.currency != books.currency
+    if single or document.currency not in books.currencies:
         return [f"Organisation is not subscribed to currency {document.currency}"]
     if document.currency == books.currency:
         document.rate = Decimal("1.000000")
@@ -345,11 +365,12 @@ def _judge_contact(
         name = given.get("Name", "")
         if not name.strip():
             return _no_contact, ["A Contact must be specified for this type of transaction"]
-        return lambda: _made_contact(books, given), contacts.problems_of_name(name)
+        return lambda: _made_contact(books, given), contacts.problems_of(books, given)
     if known.status != "ACTIVE":
         return lambda: known, [f"The contact {known.name} is archived."]
     if "ContactID" in given and beside:
-        return lambda: _edited_contact(books, known, given), []
+        problems = contacts.problems_of_edit(books, known, given)
+        return lambda: _edited_contact(books, known, given), problems
     return lambda: known, []
 
 
@@ -379,12 +400,35 @@ def numbers_in_use(books: Organisation, kind: Kind) -> set[str]:
     return {fold(one.number) for one in documents if one.status != "DELETED"}
 
 
-def _claim(books: Organisation, kind: Kind, number: str, claimed: set[str]) -> list[str]:
+def _approve(
+    books: Organisation, kind: Kind, document: Document, claims: Claims, *, sound: bool
+) -> list[str]:
+    """Why a document cannot be approved, where it is to be. Raises Refusal (403) for the person.
+
+    Only what is refused for nothing else takes room under the plan. That a document submitted for
+    approval takes none follows from Xero's wording; credit notes are no invoices.
+    """
+    if "CreateDraftInvoice" in books.forbidden:
+        raise forbidden()
+    if document.status != "AUTHORISED":
+        return []
+    if "CreateApprovedInvoice" in books.forbidden:
+        raise forbidden()
+    if kind is not INVOICES or books.plan_limit is None:
+        return []
+    month = (document.issued.year, document.issued.month)
+    if books.approved_in_month(document.issued) + claims.approved[month] >= books.plan_limit:
+        return ["You have reached the limit of invoices you can approve"]
+    claims.approved[month] += sound
+    return []
+
+
+def _claim(books: Organisation, kind: Kind, number: str, claims: Claims) -> list[str]:
     """Take a number for a document; the refusal when somebody has it."""
-    if fold(number) in claimed:
+    if fold(number) in claims.numbers:
         return [f"{'Invoice' if kind is INVOICES else 'Credit Note'} # must be unique."]
     if kind is INVOICES or books.credit_note_numbers_are_unique:
-        claimed.add(fold(number))
+        claims.numbers.add(fold(number))
     return []
 
 

@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 INVOICE = "ACCREC"
 CREDIT_NOTE = "ACCRECCREDIT"
+# What a document is once it has been approved.
+APPROVED = ("AUTHORISED", "PAID", "VOIDED")
 # Of the system accounts only this one may be used on a line, to reconcile cents.
 ROUNDING = "ROUNDING"
 CLASS_LETTERS = {"ASSET": "A", "EQUITY": "Q", "EXPENSE": "E", "LIABILITY": "L", "REVENUE": "R"}
@@ -239,6 +241,14 @@ class Organisation:
         self.opened_at = datetime(2019, 4, 1, tzinfo=UTC)
         self.period_lock_date: date | None = None
         self.year_lock_date: date | None = None
+        # How many sales invoices of one month its plan lets it approve; None where it has no bound.
+        self.plan_limit: int | None = None
+        # ACTIVE while it can be reached at all.
+        self.status = "ACTIVE"
+        # BUSINESS, or PARTNER, which accountants sell and which has no invoicing.
+        self.edition = "BUSINESS"
+        # What the person who signed in may not do, by Xero's names of the actions.
+        self.forbidden = {"ApproveTransactionsBeforePeriodLockDate"}
         # Xero calls credit note numbers unique; at least one integrator found that it is not so.
         # The rehearsal takes the worse case: nothing there stops a second copy of ours.
         self.credit_note_numbers_are_unique = False
@@ -313,6 +323,14 @@ class Organisation:
             return "period", self.period_lock_date
         return None
 
+    def approved_in_month(self, day: date) -> int:
+        """How many sales invoices dated in that month were ever approved, voided ones included."""
+        month = (day.year, day.month)
+        return sum(
+            one.status in APPROVED and (one.issued.year, one.issued.month) == month
+            for one in self.invoices
+        )
+
     # Arranging: the chart
 
     def add_account(
@@ -349,6 +367,14 @@ class Organisation:
         with self.lock:
             self.tax_rates.append(made)
         return made
+
+    def delete_tax_rate(self, code: str) -> TaxRate:
+        """Delete a tax rate; it stays in the list."""
+        with self.lock:
+            found = [one for one in self.tax_rates if one.code == code]
+            gone = _only(found, "tax rate", code)
+            gone.status = "DELETED"
+        return gone
 
     def set_lock_date(self, day: date | None, *, end_of_year: bool = False) -> None:
         """Close the books up to and including the day."""

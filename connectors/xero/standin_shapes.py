@@ -48,7 +48,7 @@ def organisation(books: Organisation) -> Shape:
         "BaseCurrency": books.currency,
         "CountryCode": books.country.code,
         "IsDemoCompany": books.is_demo,
-        "OrganisationStatus": "ACTIVE",
+        "OrganisationStatus": books.status,
         "TaxNumber": books.country.tax_number,
         "FinancialYearEndDay": year_end_day,
         "FinancialYearEndMonth": year_end_month,
@@ -60,8 +60,8 @@ def organisation(books: Organisation) -> Shape:
         "OrganisationEntityType": "COMPANY",
         "Timezone": books.country.timezone,
         "ShortCode": f"!{books.tenant_id[:5]}",
-        "Edition": "BUSINESS",
-        "Class": "DEMO" if books.is_demo else "STANDARD",
+        "Edition": books.edition,
+        "Class": _plan(books),
         "Addresses": [],
         "Phones": [],
         "ExternalLinks": [],
@@ -72,6 +72,13 @@ def organisation(books: Organisation) -> Shape:
     if books.year_lock_date:
         shown["EndOfYearLockDate"] = ms_date(books.year_lock_date)
     return shown
+
+
+def _plan(books: Organisation) -> str:
+    # Which of Xero's plans have a bound is not in its description: this one has by its name.
+    if books.plan_limit is not None:
+        return "STARTER"
+    return "DEMO" if books.is_demo else "STANDARD"
 
 
 def account(one: Account) -> Shape:
