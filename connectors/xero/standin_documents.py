@@ -158,7 +158,7 @@ def create(
         problems += _claim(books, kind, blank.number, claims)
     if "Contact" not in sent:
         problems.append("A Contact must be specified for this type of transaction")
-    if not sent.get("LineItems"):
+    if "LineItems" not in sent:
         problems.append("One or more line items must be specified")
     judged, more, contact = _apply(books, kind, blank, sent, decimals)
     problems += more
@@ -321,7 +321,7 @@ def _set_lines(
         # A line is only the same line by an id that was its own.
         for line in document.lines:
             line.id = line.id if line.id in known else new_id()
-        if not document.lines and "One or more line items must be specified" not in problems:
+        if not document.lines:
             problems.append("One or more line items must be specified")
     elif document.status in APPROVING and any(
         line.quantity is not None and line.account is None for line in document.lines

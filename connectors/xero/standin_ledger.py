@@ -368,14 +368,6 @@ class Organisation:
             self.tax_rates.append(made)
         return made
 
-    def delete_tax_rate(self, code: str) -> TaxRate:
-        """Delete a tax rate; it stays in the list."""
-        with self.lock:
-            found = [one for one in self.tax_rates if one.code == code]
-            gone = _only(found, "tax rate", code)
-            gone.status = "DELETED"
-        return gone
-
     def set_lock_date(self, day: date | None, *, end_of_year: bool = False) -> None:
         """Close the books up to and including the day."""
         with self.lock:
