@@ -32,7 +32,7 @@ COLUMNS = (
 )
 LINK, SET_UP_FEE = "link", "set_up_fee"
 # What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 
 @dataclass(frozen=True, kw_only=True)
