@@ -39,10 +39,13 @@ def connect(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
     return begin_consent(request, interface)
 
 
-def begin_consent(request: PracticeRequest, interface: AccountingInterface) -> HttpResponse:
+def begin_consent(
+    request: PracticeRequest, interface: AccountingInterface, *, page: str = ""
+) -> HttpResponse:
     """The way to the package's sign-in page; back on the interface's own page where there is none.
 
-    Afterwards the person goes on where the form says, else with the set-up.
+    Afterwards the person goes on where the form says, else with the set-up. Where a `page` of ours
+    is given it is there that they go on, whether they can sign in or not.
     """
     if interface.is_rehearsal_over:
         # Its books are gone, whoever signs in: what was sent there is not there any more.
@@ -53,11 +56,11 @@ def begin_consent(request: PracticeRequest, interface: AccountingInterface) -> H
             interface=interface,
             user=request.user,
             session=request.session,
-            next_url=_own_address(request, request.POST.get("next", "")),
+            next_url=page or _own_address(request, request.POST.get("next", "")),
         )
     except (NotSetUp, NeedsReconnect) as error:
         messages.error(request, str(error))
-        return _to("detail", request.practice, interface)
+        return redirect(page) if page else _to("detail", request.practice, interface)
     record_request(request, "interface.consent_begun", interface.name, interface=interface.pk)
     return HttpResponseRedirect(address)
 

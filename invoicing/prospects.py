@@ -26,8 +26,6 @@ class Prospect:
     # What somebody must do, as long as it is to be done.
     next_step: str = ""
     at: datetime | None = None
-    # It was tried before: what is to come is another try.
-    again: bool = False
 
 
 def look_ahead(
@@ -71,7 +69,7 @@ class _View:
         until = lanes.goes_on_at(lane, self.in_trouble, now=self.now)
         due = upload.due if upload.due and upload.due > self.now else None
         at = max((one for one in (due, until) if one), default=None)
-        own = Prospect(reason=upload.reason, at=at, again=bool(upload.reason))
+        own = Prospect(reason=upload.reason, at=at)
         if may_be_there or until is None or until != at:
             return own
         if until == lane.hold_until and lane.hold_reason:

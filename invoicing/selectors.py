@@ -446,11 +446,38 @@ RETRIED = {"failed": ~NOT_KNOWN, "not_known": NOT_KNOWN}
 
 def retryable(batch: Batch, *, upload_ids: Sequence[int] | None, which: str = "") -> list[Upload]:
     """What needs a person of the batch, of any kind; only those named, where some are."""
-    rows = Upload.objects.filter(batch=batch, state__in=FAILED).filter(~went_on())
-    rows = rows.filter(RETRIED.get(which, Q()))
+    rows = errors_of(batch).filter(RETRIED.get(which, Q()))
     if upload_ids is not None:
         rows = rows.filter(pk__in=upload_ids)
-    return list(rows.select_related("invoice").defer("document").order_by("pk"))
+    return list(rows.select_related("invoice"))
+
+
+def errors_of(batch: Batch) -> QuerySet[Upload]:
+    """What needs a person of the batch, of any kind, in its order."""
+    rows = Upload.objects.filter(batch=batch, state__in=FAILED).filter(~went_on())
+    return rows.defer("document").order_by("pk")
+
+
+def give_pdfs(uploads: Iterable[Upload]) -> list[Upload]:
+    """Give each document that is there its `pdf`: the upload of its PDF, while that is not through.
+
+    They are answered as well, in one query; the caller looks ahead for them.
+    """
+    sent = {one.invoice_id: one for one in uploads if one.state == State.SENT}
+    rows = (
+        Upload.objects.filter(kind=Kind.PDF, invoice__in=list(sent))
+        if sent
+        else Upload.objects.none()
+    )
+    newest = {one.invoice_id: one for one in rows.defer("document").order_by("pk")}
+    found = []
+    for invoice_id, document in sent.items():
+        pdf = newest.get(invoice_id)
+        if pdf and pdf.interface_id == document.interface_id and pdf.state in (*MOVING, *FAILED):
+            pdf.interface, pdf.invoice = document.interface, document.invoice
+            document.pdf = pdf  # type: ignore[attr-defined]
+            found.append(pdf)
+    return found
 
 
 # --- Why things wait ---------------------------------------------------------------------------

@@ -11,11 +11,11 @@ from django.shortcuts import render, resolve_url
 from django.urls import path
 from django.views.decorators.http import require_POST, require_safe
 
-from invoicing import selectors, uploads
+from invoicing import selectors, sign_in, uploads
 from invoicing.filters import AvailableFilter
 from invoicing.forms import ParkForm
 from invoicing.models import Invoice
-from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, own_address, tell_left_out, to
+from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, own_address, tell_left_out
 from invoicing.selectors import CurrencyTotal
 from invoicing.tables import PER_PAGE, AvailableTable, ParkedTable, lay_out, sorts
 from invoicing.words import by_reason, counted, listed, money
@@ -69,7 +69,7 @@ def upload(request: PracticeRequest) -> HttpResponse:
         return back(request, "available")
     if outcome.batch:
         _tell_batch(request, outcome, selectors.totals_of_rows(outcome.invoices))
-    return to(request, "batch", batch_number=batch.number)
+    return sign_in.on_from(request, batch)
 
 
 @require_POST

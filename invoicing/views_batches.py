@@ -7,11 +7,17 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.urls import path
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 from django_htmx.http import HttpResponseClientRefresh
 
 from connectors.base.documents import Posted
@@ -19,7 +25,8 @@ from connectors.base.errors import ConnectorError
 from connectors.base.protocol import Found
 from connectors.registry import label_of
 from interfaces import lanes
-from invoicing import selectors, uploads
+from interfaces.models import AccountingInterface
+from invoicing import batch_files, selectors, sign_in, spreadsheets, uploads
 from invoicing.comparing import are_of_others, side_by_side, told_of, told_of_nothing
 from invoicing.forms import LinkExistingForm, ParkForm, id_in, where_addresses_stand
 from invoicing.models import Batch, Upload
@@ -28,7 +35,7 @@ from invoicing.prospects import look_ahead
 from invoicing.tables import BatchesTable, DocumentsTable, lay_out
 from invoicing.uploads.states import DOCUMENTS, FAILED
 from invoicing.views_available import ask_why
-from invoicing.words import besides_told, counted, money
+from invoicing.words import besides_told, counted, listed, money
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -42,6 +49,7 @@ SHOWN = [
     ("sent", "Sent", "sent"),
     ("aside", "Set aside", "aside"),
 ]
+NEEDS_CONSENT = AccountingInterface.State.NEEDS_CONSENT
 NOTHING_TICKED = "Nothing was done: tick at least one row first."
 
 
@@ -86,6 +94,26 @@ def progress(request: PracticeRequest, *, batch_number: int) -> HttpResponse:
     if context["seen"] == seen:
         return HttpResponse(status=204)
     return render(request, "invoicing/batch_progress.html", context)
+
+
+@require_GET
+@practice_view()
+def download(request: PracticeRequest, *, batch_number: int) -> HttpResponseBase:
+    """The whole batch as a file for a spreadsheet."""
+    found = _batch(batch_number)
+    table = batch_files.whole(found)
+    record_request(request, "batch.exported", str(found), rows=len(table.rows))
+    return spreadsheets.answer(f"batch-{found.number}.csv", table.columns, table.rows)
+
+
+@require_GET
+@practice_view()
+def download_errors(request: PracticeRequest, *, batch_number: int) -> HttpResponseBase:
+    """What of the batch is refused or needs a person, each with what to do."""
+    found = _batch(batch_number)
+    table = batch_files.errors(found)
+    record_request(request, "batch.errors_exported", str(found), rows=len(table.rows))
+    return spreadsheets.answer(f"batch-{found.number}-errors.csv", table.columns, table.rows)
 
 
 @require_POST
@@ -276,7 +304,9 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
     lay_out(table, request, count=count)
     companions = selectors.companions_of(batch)
     in_trouble = {} if batch.finished_at else lanes.troubled_packages()
-    look_ahead([*(row.record for row in table.paginated_rows), *companions], in_trouble=in_trouble)
+    shown = [row.record for row in table.paginated_rows]
+    pdfs = selectors.give_pdfs(shown)
+    look_ahead([*shown, *companions, *pdfs], in_trouble=in_trouble)
     context: dict[str, Any] = {
         "batch": batch,
         "rehearsal_of": rehearsed and label_of(rehearsed),
@@ -290,7 +320,7 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
             if name == "all" or getattr(standing, attribute)
         ],
         "companions": companions,
-        **_why_it_waits(batch, in_trouble),
+        **_why_it_waits(request, batch, in_trouble),
         "may_upload": may_upload(request),
         "now": timezone.now(),
     }
@@ -300,13 +330,18 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
     return {**context, "live": live, "seen": seen}
 
 
-def _why_it_waits(batch: Batch, in_trouble: Mapping[str, datetime]) -> dict[str, Any]:
+def _why_it_waits(
+    request: PracticeRequest, batch: Batch, in_trouble: Mapping[str, datetime]
+) -> dict[str, Any]:
     """What stands at the top of a batch: why things wait, and until when."""
     if batch.finished_at:
         return {}
     awaited = selectors.awaited_by(batch)
+    interruptions = selectors.interruptions(awaited, in_trouble)
+    lapsed = any(one.interface.state == NEEDS_CONSENT for one in interruptions)
     return {
-        "interruptions": selectors.interruptions(awaited, in_trouble),
+        "interruptions": interruptions,
+        "who_signs_in": listed(sign_in.who_can(request)) if lapsed else "",
         "troubles": selectors.troubles(awaited, in_trouble),
         "notices": selectors.notices_of(awaited, kinds=selectors.WHY_NOTHING_MOVES),
         "waits": selectors.waits_of(batch, awaited, in_trouble),
@@ -357,6 +392,8 @@ urlpatterns_batches = [
     path(BASE, batches, name="batches"),
     path(ONE, batch, name="batch"),
     path(f"{ONE}progress/", progress, name="batch_progress"),
+    path(f"{ONE}batch.csv", download, name="download_batch"),
+    path(f"{ONE}errors.csv", download_errors, name="download_errors"),
     path(f"{ONE}retry/", retry, name="retry"),
     path(f"{ONE}cancel/", cancel, name="cancel"),
     path(f"{ONE}park/", park_failed, name="park_failed"),

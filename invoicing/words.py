@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 
 from invoicing.models import Notice, Upload
-from invoicing.uploads.states import is_not_known
+from invoicing.uploads.states import FAILED, is_not_known
 
 State = Upload.State
 
@@ -17,7 +17,7 @@ _WORDS: Mapping[str, str] = {
     State.CLAIMED: "Sending",
     State.SENDING: "Sending",
     State.UNKNOWN: "Checking",
-    State.REFUSED: "Failed (fix needed)",
+    State.REFUSED: "Refused",
     State.NEEDS_PERSON: "Needs a person",
     State.PARKED: "Parked",
     State.CANCELLED: "Cancelled",
@@ -40,16 +40,39 @@ def state_of(upload: Upload, *, now: datetime | None = None) -> Told:
 
     It comes with its `prospect`: see `invoicing.prospects`.
     """
-    if upload.state == State.SENT and upload.warnings:
+    if upload.state == State.SENT and warnings_of(upload):
         return Told(badge="sent_with_warning", words="Sent with warning")
     if upload.state in (State.REFUSED, State.NEEDS_PERSON) and getattr(upload, "later_batch", None):
         return Told(badge="draft", words="Uploaded again")
-    if is_not_known(upload):
-        # Never called failed: only the package knows, and it could not be asked.
-        return Told(badge=State.NEEDS_PERSON, words="Not known: please check")
     if upload.state == State.QUEUED:
         return _waiting(upload, now)
     return Told(badge=upload.state, words=_WORDS[upload.state])
+
+
+def warnings_of(upload: Upload) -> list[str]:
+    """What is not as it should be with a document that is there.
+
+    Its PDF is told of where it comes with its `pdf`: see `invoicing.selectors.give_pdfs`.
+    """
+    pdf: Upload | None = getattr(upload, "pdf", None)
+    return [*upload.warnings, *([told] if pdf and (told := _pdf_told(pdf)) else [])]
+
+
+def _pdf_told(pdf: Upload) -> str:
+    """Why the PDF is not attached; nothing while that has only just begun."""
+    prospect = pdf.prospect  # type: ignore[attr-defined]
+    again = f" at {clock_time(prospect.at)}" if prospect.at else " by itself"
+    if pdf.state == State.UNKNOWN:
+        return f"It is not known yet whether the PDF is attached; we look again{again}."
+    if pdf.state == State.QUEUED:
+        if not prospect.reason and not prospect.at:
+            return ""
+        return f"The PDF is not attached yet; we try again{again}. {prospect.reason}".strip()
+    if pdf.state not in FAILED:
+        return ""
+    unknown = "it is not known whether the PDF is attached"
+    how = unknown if is_not_known(pdf) else "the PDF is not attached"
+    return f"Sent, but {how}: {pdf.reason}"
 
 
 def state_named(state: str) -> str:
@@ -61,8 +84,7 @@ def _waiting(upload: Upload, now: datetime | None) -> Told:
     prospect = upload.prospect  # type: ignore[attr-defined]
     if prospect.at is None:
         return Told(badge=State.QUEUED, words="Waiting")
-    words = "Will retry at" if prospect.again else "Waiting until"
-    return Told(badge="retry", words=f"{words} {clock_time(prospect.at, now=now)}")
+    return Told(badge="retry", words=f"Waiting until {clock_time(prospect.at, now=now)}")
 
 
 def clock_time(moment: datetime, *, now: datetime | None = None) -> str:

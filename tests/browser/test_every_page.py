@@ -56,6 +56,7 @@ NO_PAGES = {
     "invoicing:retry",
     "invoicing:cancel",
     "invoicing:batch_progress",
+    *("invoicing:download_batch", "invoicing:download_errors"),
     "mfa_reauthenticate_webauthn",
 }
 # Pages shown only on the way somewhere; the tests of that way look at them.

@@ -168,7 +168,7 @@ def test_an_upload_that_failed_tells_why_and_what_to_do(abtrac: Abtrac, queue: Q
     abtrac.put("invoices", invoice("I1"))
     queue("I1", "refused", reason="Account 205 is archived.", next_step="Choose another account.")
     [told] = abtrac.get("uploads").json()["uploads"]
-    assert (told["state"], told["state_in_words"]) == ("refused", "Failed (fix needed)")
+    assert (told["state"], told["state_in_words"]) == ("refused", "Refused")
     assert (told["reason"], told["next_step"]) == (
         "Account 205 is archived.",
         "Choose another account.",

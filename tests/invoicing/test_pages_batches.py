@@ -74,9 +74,9 @@ def test_each_state_has_its_words(practice: Practice, scene: Scene, browser: Bro
         "sent": "Sent",
         "credit": "Sent",
         "warned": "Sent with warning",
-        "refused": "Failed (fix needed)",
+        "refused": "Refused",
         "conflict": "Needs a person",
-        "not_known": "Not known: please check",
+        "not_known": "Needs a person",
         "cancelled": "Cancelled",
         "parked": "Parked",
         "went_on": "Uploaded again",
@@ -110,9 +110,9 @@ def test_the_time_of_the_next_try_is_the_practices_own(
     browser.get("/")
     with time_machine.travel(datetime(2026, 11, 20, 0, 30, tzinfo=UTC), tick=False):
         page = browser.get(url(practice, "batches/2/"))
-    assert "Will retry at 14:05 " in row_of(page, scene.uploads["retry"])
+    assert "Waiting until 14:05 " in row_of(page, scene.uploads["retry"])
     assert "Waiting until 09:00, 21 Nov " in row_of(page, scene.uploads["queued"])
-    assert "Will retry at 09:00, 21 Nov 2027 " in row_of(page, scene.uploads["next_year"])
+    assert "Waiting until 09:00, 21 Nov 2027 " in row_of(page, scene.uploads["next_year"])
 
 
 def test_a_row_tells_why_and_what_to_do_and_links_to_the_package(
@@ -190,7 +190,7 @@ def test_what_failed_beside_the_invoices_is_said_wherever_the_batch_is_told(
     assert "Batch 7 is finished. 1 of 1 sent (NZD -57.50 incl tax); 2 PDFs and 1" in told
     assert "Retry all that failed (3)" in told
     # However much is on the way, what needs somebody is among what is shown.
-    assert f"Credit allocation {note} Failed (fix needed)" in told
+    assert f"Credit allocation {note} Refused" in told
     listed = browser.get(url(practice, "batches/"))
     row = "Abtrac 1 1 0 0 0 Some failed 2 PDFs and 1 credit allocation failed"
     assert row in text_of(listed)
@@ -448,7 +448,7 @@ def test_an_interface_that_needs_a_sign_in_says_so_and_an_admin_can_reconnect_fr
     assert "Xero asks for a new sign-in. Xero" in text_of(browser.get(url(practice, "batches/3/")))
     told = browser.get(url(practice, "batches/3/"))
     assert connect not in told.content.decode()
-    assert "Ask an admin of your practice to reconnect." in text_of(told)
+    assert "These can sign in: ana@harbour.example." in text_of(told)
 
 
 def test_reconnecting_goes_to_the_package_and_comes_back_to_the_batch(
@@ -795,7 +795,7 @@ def test_a_viewer_sees_a_batch_and_cannot_act(practice: Practice, scene: Scene) 
     viewer = client_of(make_member(practice, Role.VIEWER))
     page = viewer.get(url(practice, "batches/1/"))
     body = page.content.decode()
-    assert "Failed (fix needed)" in body
+    assert "Refused" in body
     for word in ("Retry", "It is there already", 'type="checkbox"', "Park selected"):
         assert word not in body
     refused = scene.uploads["refused"]

@@ -88,9 +88,9 @@ def test_its_history_tells_every_move_and_every_call(
     practice: Practice, admin: User, scene: Scene
 ) -> None:
     page = page_of(practice, admin, scene.uploads["refused"].invoice_id)
-    assert "Invoice in batch 1 , through Xero Auckland Failed (fix needed)" in page
+    assert "Invoice in batch 1 , through Xero Auckland Refused" in page
     assert "Waiting → Preparing" in page
-    assert "Sending → Failed (fix needed) : Invoice line 2: account 260 is archived" in page
+    assert "Sending → Refused : Invoice line 2: account 260 is archived" in page
     assert "1 call to Xero" in page
     assert "PUT /api.xro/2.0/Invoices?summarizeErrors=false&unitdp=4: answered 200" in page
     unknown = page_of(practice, admin, scene.uploads["unknown"].invoice_id)

@@ -68,7 +68,7 @@ def test_an_invoice_whose_client_is_still_coming_says_so_and_until_when(
         page = text_of(browser.get(url(practice, f"invoices/{upload.invoice_id}/")))
     # The time is the contact's own.
     assert f" Waiting until 13:36 \N{EN DASH} {words}" in row_of(listed, upload)
-    assert "Contact Kelburn Trust Will retry at 13:36" in text_of(listed)
+    assert "Contact Kelburn Trust Waiting until 13:36" in text_of(listed)
     assert f"Waiting until 13:36 {words}" in page
 
 
@@ -158,10 +158,10 @@ def test_nothing_is_said_to_go_before_its_interface_goes_on(
         page = browser.get(url(practice, "batches/7/"))
         invoice = text_of(browser.get(url(practice, f"invoices/{checked.invoice_id}/")))
     first, second, third, fourth = (row_of(page, one) for one in rows)
-    assert "Will retry at 13:54" in first
-    assert "Will retry at 13:54" in second
+    assert "Waiting until 13:54" in first
+    assert "Waiting until 13:54" in second
     assert f"Waiting until 13:54 \N{EN DASH} {reason}" in third
-    assert "Will retry at 14:00" in fourth
+    assert "Waiting until 14:00" in fourth
     assert "We look again at 13:54." in row_of(page, checked)
     assert "We look again at 13:54." in invoice
     told = text_of(page)
@@ -190,7 +190,7 @@ def test_what_waits_for_a_person_has_no_time(
         page = browser.get(url(practice, "batches/7/"))
     assert f"Waiting \N{EN DASH} Waits until Xero Kelburn is {until}." in row_of(page, upload)
     assert "tried again" not in text_of(page)
-    assert "Will retry" not in text_of(page)
+    assert "Waiting until" not in text_of(page)
 
 
 def test_what_is_through_costs_no_question(

@@ -1,0 +1,112 @@
+"""A batch as files that people open in a spreadsheet. Every function here needs a scope."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.utils.timezone import localtime
+
+from invoicing import selectors
+from invoicing.models import Batch, Upload
+from invoicing.prospects import look_ahead
+from invoicing.spreadsheets import Cell
+from invoicing.words import state_of, warnings_of
+
+WHOLE = (
+    "Invoice No",
+    "What",
+    "Client",
+    "Name on Invoice",
+    "Invoice Date",
+    "Currency",
+    "Amount excl Tax",
+    "Amount incl Tax",
+    "State",
+    "Number in the package",
+    "Sent",
+    "Interface",
+    "What happened",
+    "What to do",
+    "Link",
+)
+ERRORS = (
+    "Number",
+    "What",
+    "Client",
+    "Currency",
+    "Total",
+    "State",
+    "Line",
+    "What happened",
+    "What to do",
+)
+# How a reason names the line of the invoice it is about.
+_LINE = re.compile(r"Invoice .*?, line (\d+): ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows under the names of their columns."""
+
+    columns: Sequence[str]
+    rows: list[Sequence[Cell]]
+
+
+def whole(batch: Batch) -> Table:
+    """Every invoice and credit note of the batch, and what became of it."""
+    uploads = list(selectors.documents_of(batch).select_related("invoice__client"))
+    look_ahead([*uploads, *selectors.give_pdfs(uploads)])
+    return Table(columns=WHOLE, rows=[_document(one) for one in uploads])
+
+
+def errors(batch: Batch) -> Table:
+    """What is refused or needs a person, a row for each reason."""
+    named = ("invoice__client", "client", "job__client", "interface__lane")
+    uploads = list(selectors.errors_of(batch).select_related(*named))
+    look_ahead(uploads)
+    return Table(columns=ERRORS, rows=[row for one in uploads for row in _reasons(one)])
+
+
+def _document(upload: Upload) -> Sequence[Cell]:
+    invoice, prospect = upload.invoice, upload.prospect  # type: ignore[attr-defined]
+    assert invoice is not None  # noqa: S101 - documents name their invoice
+    return (
+        invoice.number,
+        upload.get_kind_display(),
+        invoice.client.name,
+        invoice.name_on_invoice,
+        invoice.issued,
+        invoice.currency,
+        invoice.net,
+        invoice.total,
+        state_of(upload).words,
+        upload.remote_number if upload.sent_at else "",
+        upload.sent_at and localtime(upload.sent_at),
+        upload.interface.name,
+        _one_line("\n".join([prospect.reason, *warnings_of(upload)])),
+        _one_line(prospect.next_step),
+        upload.remote_url,
+    )
+
+
+def _reasons(upload: Upload) -> Iterator[Sequence[Cell]]:
+    invoice, job = upload.invoice, upload.job
+    client = upload.client or (invoice and invoice.client) or (job and job.client)
+    number = invoice.number if invoice else job.code if job else ""
+    for reason in upload.reason.splitlines() or [""]:
+        line = _LINE.match(reason)
+        yield (
+            number,
+            upload.get_kind_display(),
+            client.name if client else "",
+            invoice.currency if invoice else "",
+            invoice.total if invoice else None,
+            state_of(upload).words,
+            int(line[1]) if line else None,
+            reason,
+            _one_line(upload.prospect.next_step),  # type: ignore[attr-defined]
+        )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
