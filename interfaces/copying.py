@@ -87,7 +87,7 @@ Settings = dict[str, dict[str, Any]]
 def settings_of(interface: AccountingInterface) -> Settings:
     """All that could go over, in words, for the record of what was before. Needs a scope."""
     codes = selectors.codes_of(interface)
-    shown = [one.key for one in interface.package.settings if one.kind != "secret"]
+    shown = [one.key for one in interface.settings if one.kind != "secret"]
     defaults = codes.defaults(interface)
     return {
         "preferences": {key: interface.preference(key) for key in shown},
@@ -157,9 +157,7 @@ class _Pair:
 def _preferences(source: AccountingInterface, target: AccountingInterface, copied: Copied) -> None:
     secret = {one.key for one in preferences.secrets_of(source.package)}
     values = {
-        one.key: source.preference(one.key)
-        for one in source.package.settings
-        if one.key not in secret
+        one.key: source.preference(one.key) for one in source.settings if one.key not in secret
     }
     preferences.save_preferences(target, values)
     copied.preferences = sorted(values)

@@ -7,7 +7,7 @@ from django import forms
 from connectors import registry
 from connectors.base.documents import CompanyFile
 from connectors.base.protocol import Setting
-from interfaces import preferences
+from interfaces import preferences, references
 from interfaces.code_lists import Kind
 from interfaces.models import AccountingInterface
 from interfaces.tiles import free_name
@@ -71,7 +71,7 @@ class ChooseForm(forms.Form):
 
 
 class PreferencesForm(forms.Form):
-    """The package's own settings, made from what it declares, and the display name."""
+    """What can be set, made from what is declared of it, and the display name."""
 
     name = forms.CharField(label="Display name", max_length=100, validators=[check_name])
 
@@ -79,7 +79,7 @@ class PreferencesForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._interface = interface
         self.fields["name"].initial = interface.name
-        for setting in interface.package.settings:
+        for setting in interface.settings:
             initial = interface.preference(setting.key)
             self.fields[f"set_{setting.key}"] = field_for(setting, initial)
 
@@ -90,10 +90,33 @@ class PreferencesForm(forms.Form):
             raise forms.ValidationError(NAME_TAKEN)
         return name
 
+    def clean_set_reference(self) -> str:
+        template: str = self.cleaned_data["set_reference"]
+        try:
+            references.parse(template)
+        except references.BadTemplate as error:
+            raise forms.ValidationError(str(error)) from None
+        return template
+
+    @property
+    def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """The settings under their headings, in the order in which these are first named."""
+        found: dict[str, list[forms.BoundField]] = {}
+        for setting in self._interface.settings:
+            found.setdefault(setting.group, []).append(self[f"set_{setting.key}"])
+        return list(found.items())
+
+    @property
+    def reference(self) -> str:
+        """The reference as it is typed, or kept; nothing where it could not be filled in."""
+        if "set_reference" not in self.fields or "set_reference" in self.errors:
+            return ""
+        return str(self["set_reference"].value() or "")
+
     def clean(self) -> None:
         """Refuse to leave out what another setting makes necessary."""
         super().clean()
-        settings = {one.key: one for one in self._interface.package.settings}
+        settings = {one.key: one for one in self._interface.settings}
         for setting in settings.values():
             if not setting.required_with:
                 continue
@@ -120,7 +143,7 @@ class PreferencesForm(forms.Form):
         self._interface.save(update_fields=["name"])
         values = {
             setting.key: self.cleaned_data[f"set_{setting.key}"]
-            for setting in self._interface.package.settings
+            for setting in self._interface.settings
         }
         preferences.save_preferences(self._interface, values)
 

@@ -6,7 +6,8 @@ from django.db import models
 from django.utils import timezone
 
 from connectors import registry
-from connectors.base.protocol import Package
+from connectors.base.protocol import Package, Setting
+from interfaces.common_settings import common_settings
 from offices.models import Practice, User
 from offices.tenancy import PracticeOwned
 
@@ -107,9 +108,16 @@ class AccountingInterface(PracticeOwned):
         """Whether its books are gone: they are kept nowhere, so a new sign-in helps nothing."""
         return self.is_rehearsal and self.state == self.State.NEEDS_CONSENT
 
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """What can be preferred: the package's own settings, then those common to all packages."""
+        return (*self.package.settings, *common_settings(self.package))
+
     def preference(self, key: str) -> Any:
-        """The preference of that key, or the package's default for it."""
-        return self.preferences.get(key, self.package.default_settings().get(key))
+        """The preference of that key, or the default for it."""
+        if key in self.preferences:
+            return self.preferences[key]
+        return next((one.default for one in self.settings if one.key == key), None)
 
 
 class PackageCode(PracticeOwned):

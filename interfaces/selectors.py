@@ -255,7 +255,7 @@ def settings_in_words(interface: AccountingInterface) -> dict[str, str]:
 
 def preferences_in_words(interface: AccountingInterface) -> list[tuple[str, str]]:
     """Each preference and its value as a person reads it; secrets only as kept or not."""
-    return [(one.label, _value_in_words(one, interface)) for one in interface.package.settings]
+    return [(one.label, _value_in_words(one, interface)) for one in interface.settings]
 
 
 def _value_in_words(setting: Setting, interface: AccountingInterface) -> str:

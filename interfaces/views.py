@@ -124,10 +124,10 @@ def refresh(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @practice_view(Role.ADMIN)
 def preferences(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
-    """The display name and the package's own settings."""
+    """The display name and everything that can be set; “preview” only shows what it leads to."""
     interface = get_object_or_404(AccountingInterface, pk=interface_id)
     form = PreferencesForm(request.POST or None, interface=interface)
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and form.is_valid() and "preview" not in request.POST:
         before = selectors.settings_in_words(interface)
         try:
             with transaction.atomic():

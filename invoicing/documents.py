@@ -25,7 +25,9 @@ from connectors.base.documents import (
     TaxBasis,
 )
 from connectors.base.faults import Fault
+from interfaces import references
 from interfaces.codes import CodeBook, LineFacts
+from interfaces.common_settings import REFERENCE
 from interfaces.models import AccountingInterface
 from invoicing import models
 
@@ -72,12 +74,28 @@ def job_of(job: models.Job, *, contact: Contact, key: str) -> Job:
     return Job(key=key, code=job.code, description=job.description, contact=contact)
 
 
-def reference_of(invoice: models.Invoice) -> str:
-    """What the client recognises the invoice by: the job, and their own order number."""
-    job = str(invoice.job) if invoice.job else ""
-    order = f"Order {invoice.order_number}" if invoice.order_number else ""
-    claim = f"Claim {invoice.claim_number}" if invoice.claim_number else ""
-    return ", ".join(part for part in (job, order, claim) if part)
+def reference_of(invoice: models.Invoice, template: str) -> str:
+    """What the client recognises the invoice by, as the interface's preference words it."""
+    wanted = references.parse(template)
+    return wanted.fill({name: _FIELDS[name](invoice) for name in wanted.fields})
+
+
+# What each of `references.FIELDS` stands for.
+_FIELDS: Mapping[str, Callable[[models.Invoice], str]] = {
+    "invoice number": lambda one: one.number,
+    "invoice ID": lambda one: one.abtrac_id,
+    "job": lambda one: str(one.job or ""),
+    "job code": lambda one: one.job.code if one.job else "",
+    "job description": lambda one: one.job.description if one.job else "",
+    "order number": lambda one: one.order_number,
+    "claim number": lambda one: one.claim_number,
+    "client's reference": lambda one: one.job.client_reference if one.job else "",
+    "client": lambda one: one.client.name,
+    "client ID": lambda one: one.client.abtrac_id,
+    "name on invoice": lambda one: one.name_on_invoice,
+    "recipient": lambda one: one.recipient,
+    "office": lambda one: one.office.name,
+}
 
 
 class Line(NamedTuple):
@@ -183,7 +201,7 @@ def invoice_of(
     document = SalesInvoice(
         key=key,
         number=invoice.number,
-        reference=reference_of(invoice),
+        reference=reference_of(invoice, interface.preference(REFERENCE)),
         contact=contact_of(invoice.client, name=contact_name(interface, invoice), key=key),
         contact_id="",
         issued=invoice.issued,

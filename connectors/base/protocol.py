@@ -97,6 +97,8 @@ class Setting:
     choices: tuple[tuple[str, str], ...] = ()
     help: str = ""
     required: bool = False
+    # Under which heading it stands among the preferences.
+    group: str = "Documents"
     # Also required while the setting of that key is the choice of that value.
     required_with: tuple[str, str] | None = None
 

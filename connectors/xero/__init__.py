@@ -48,6 +48,7 @@ SETTINGS = (
     Setting(
         key="match_contacts_by",
         label="Match clients by",
+        group="Clients",
         kind="choice",
         default=Matching.NUMBER.value,
         choices=(
@@ -62,6 +63,7 @@ SETTINGS = (
     Setting(
         key="add_contacts",
         label="Add clients",
+        group="Clients",
         kind="boolean",
         default=True,
         help="Add clients that Xero does not have yet.",
@@ -69,6 +71,7 @@ SETTINGS = (
     Setting(
         key="update_contacts",
         label="Update clients",
+        group="Clients",
         kind="boolean",
         default=False,
         help="Off: contacts that are there are only linked, never changed. On: the name, people,"
@@ -78,6 +81,7 @@ SETTINGS = (
     Setting(
         key="jobs",
         label="Jobs",
+        group="Jobs",
         kind="choice",
         default="none",
         choices=(("none", "Not sent"), ("tracking", "As a tracking category")),
@@ -87,6 +91,7 @@ SETTINGS = (
     Setting(
         key="tracking_category",
         label="Tracking category for jobs",
+        group="Jobs",
         default="Job",
         help="Its name in Xero, where jobs are sent as a tracking category.",
         required_with=("jobs", "tracking"),

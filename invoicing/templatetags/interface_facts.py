@@ -10,8 +10,9 @@ from interfaces import selectors as of_interfaces
 from interfaces.models import AccountingInterface
 from interfaces.selectors import CodeToMend
 from invoicing import removing, selectors, set_up
+from invoicing.documents import reference_of
 from invoicing.links import UploadFacts, facts_of
-from invoicing.models import Notice
+from invoicing.models import Invoice, Notice
 from invoicing.selectors import Trouble
 from offices.models import Role
 
@@ -64,6 +65,18 @@ def notices_of(interface: AccountingInterface) -> list[Notice]:
 def troubles_of(interface: AccountingInterface) -> list[Trouble]:
     """Its package, while that is in trouble."""
     return selectors.troubles([interface], lanes.troubled_packages())
+
+
+@register.simple_tag
+def reference_preview(interface: AccountingInterface, template: str) -> tuple[str, str] | None:
+    """The newest invoice that goes there, and its reference by that template; None without one.
+
+    One with a job, where there is any: it has most to tell.
+    """
+    newest = Invoice.objects.filter(invoice_setting__interface=interface)
+    newest = newest.select_related("job", "client", "office").order_by("-issued", "-pk")
+    named = newest.filter(job__isnull=False).first() or newest.first()
+    return (named.number, reference_of(named, template)) if named else None
 
 
 @register.simple_tag
