@@ -15,9 +15,10 @@ from connectors.base.documents import (
     Key,
     ListedContact,
     SalesInvoice,
+    Voiding,
 )
 from connectors.base.protocol import Connection, Found, Outcome
-from connectors.xero import codes, followups, organisations, payments, sales
+from connectors.xero import codes, followups, organisations, payments, sales, voiding
 from connectors.xero import contacts as contact_list
 from connectors.xero import jobs as job_options
 from connectors.xero.books import Books
@@ -116,6 +117,14 @@ class Xero:
     ) -> list[Outcome]:
         """Hang the PDF on its document; the same name replaces."""
         return followups.post_attachments(self._books, attachments, call_key=call_key)
+
+    def find_voided(self, documents: Sequence[Voiding]) -> dict[Key, Found]:
+        """Invoices and credit notes that are voided, or deleted, there."""
+        return voiding.find(self._books, documents)
+
+    def void(self, documents: Sequence[Voiding], *, call_key: str) -> list[Outcome]:
+        """Void what is approved, delete what is not, unless that is done already."""
+        return voiding.void(self._books, documents, call_key=call_key)
 
     def read_changes(self, since: str) -> Changes:
         """Payments and document states since the mark."""

@@ -16,6 +16,7 @@ from connectors.base.documents import (
     CreditNote,
     Posted,
     SalesInvoice,
+    Voiding,
 )
 from connectors.base.errors import OutcomeUnknown, Rejected, RetryLater
 from connectors.base.protocol import (
@@ -30,6 +31,7 @@ from connectors.base.protocol import (
     PushesJobs,
     ReadsCodes,
     ReadsPayments,
+    VoidsInvoices,
 )
 from connectors.base.standin import Answer, Drop, Truncate
 from tests.connectors import samples
@@ -469,6 +471,67 @@ def test_a_pdf_hangs_on_its_invoice_once(rehearsal: Rehearsal) -> None:
     [again] = connector.post_attachments([pdf], call_key="call-3")
     assert isinstance(again, Posted)
     assert list(rehearsal.attached(pdf)) == [pdf.content]
+
+
+# --- What is taken back --------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["", "drafts"])
+def voiding(request: pytest.FixtureRequest, rehearsal: Rehearsal, kind: Kind) -> Voiding:
+    """A document that is there, approved or as drafts are, and that is to be taken back."""
+    if not rehearsal.package.can(VoidsInvoices):
+        pytest.skip(f"{rehearsal.package.label} takes nothing back.")
+    settings = {} if request.param else rehearsal.settings_to_allocate()
+    document = kind.make(rehearsal)
+    [there] = kind.post(rehearsal.connect(**settings), [document])
+    return Voiding(
+        key="key-1/void",
+        document_id=there.remote_id,
+        of_credit_note=kind.document is CreditNote,
+        number=document.number,
+        total=document.total,
+    )
+
+
+def test_a_document_is_taken_back_once(rehearsal: Rehearsal, voiding: Voiding) -> None:
+    connector = rehearsal.connect()
+    assert connector.find_voided([voiding]) == {}
+    [outcome] = connector.void([voiding], call_key="call-2")
+    assert isinstance(outcome, Posted)
+    assert (outcome.key, outcome.remote_id) == (voiding.key, voiding.document_id)
+    before = rehearsal.books()
+    [again] = connector.void([voiding], call_key="call-3")
+    assert isinstance(again, Posted)
+    assert rehearsal.books() == before
+    assert connector.find_voided([voiding])[voiding.key].remote_id == voiding.document_id
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_void_without_an_answer_is_unknown_and_looked_up(
+    rehearsal: Rehearsal, voiding: Voiding, arrives: bool
+) -> None:
+    connector = rehearsal.connect()
+    rehearsal.misbehave("void", Drop(after_effect=arrives))
+    with pytest.raises(OutcomeUnknown):
+        connector.void([voiding], call_key="call-2")
+    assert bool(connector.find_voided([voiding])) is arrives
+
+
+def test_what_is_not_there_any_more_or_not_as_it_was_sent_is_not_taken_back(
+    rehearsal: Rehearsal, voiding: Voiding
+) -> None:
+    connector = rehearsal.connect()
+    others = [
+        replace(voiding, key="a", total=Decimal("47.11")),
+        replace(voiding, key="b", number="ABT-9"),
+        replace(voiding, key="c", document_id="00000000-0000-4000-8000-000000000000"),
+    ]
+    before = rehearsal.books()
+    outcomes = connector.void(others, call_key="call-2")
+    assert [one.code for one in outcomes] == ["changed_there", "changed_there", "gone"]
+    assert all(one.next_step for one in outcomes)
+    assert rehearsal.books() == before
+    assert connector.find_voided(others) == {}
 
 
 # --- What comes back -----------------------------------------------------------------------------

@@ -21,6 +21,7 @@ class Rehearsal(rehearsal.Rehearsal):
         "jobs": ("PUT", r"/api\.xro/2\.0/TrackingCategories/[^/]+/Options"),
         "allocations": ("PUT", r"/api\.xro/2\.0/CreditNotes/[^/]+/Allocations"),
         "pdf": ("PUT", r"/api\.xro/2\.0/Invoices/[^/]+/Attachments/[^/]+"),
+        "void": ("POST", r"/api\.xro/2\.0/(Invoices|CreditNotes)/[^/]+"),
     }
 
     def arrange(self) -> None:

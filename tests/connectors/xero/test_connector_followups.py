@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from connectors.base.documents import Allocation, Attachment, Posted
+from connectors.base.documents import Allocation, Attachment, Posted, Voiding
 from connectors.base.errors import OutcomeUnknown, Rejected
 from connectors.base.standin import Answer
-from connectors.xero import followups
+from connectors.xero import followups, voiding
 from connectors.xero.standin_ledger import Organisation
 from invoicing.invoices import PDF_MAX_BYTES
 from tests.connectors import samples
@@ -251,3 +251,54 @@ def test_bills_and_payments_for_them_do_not_come_back(
     xero.standin.script("GET", r".*/Payments", fault=Answer(200, {"Payments": []}))
     changes = xero.connect().read_changes("")
     assert (changes.payments, changes.documents) == ((), ())
+
+
+# --- Taking back ---------------------------------------------------------------------------------
+
+
+def void(xero: Rehearsal, document_id: str, number: str, total: str, *, note: bool = False) -> Any:
+    voiding = Voiding(
+        key="key/void",
+        document_id=document_id,
+        of_credit_note=note,
+        number=number,
+        total=Decimal(total),
+    )
+    [outcome] = xero.connect().void([voiding], call_key="call-9")
+    return outcome
+
+
+def test_what_credits_stand_against_is_not_voided_and_nothing_is_asked(xero: Rehearsal) -> None:
+    allocation = arrived(xero)
+    allocate(xero, allocation)
+    invoice = void(xero, allocation.invoice_id, "ABT-1001", "230.00")
+    note = void(xero, allocation.credit_note_id, "ABT-2001", "115.00", note=True)
+    assert str(invoice) == (
+        "Xero does not void invoice ABT-1001: it has payments or credit notes allocated."
+    )
+    assert "is set against an invoice" in str(note)
+    for one in (invoice, note):
+        assert one.code == "in_use"
+        assert "credit note from Abtrac" in one.next_step
+    assert not xero.standin.seen(*xero.creates["void"])
+
+
+def test_what_is_paid_between_the_look_and_the_write_is_told_in_the_same_words(
+    xero: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allocation = arrived(xero)
+    xero.pay("ABT-1001", Decimal("30.00"))
+    monkeypatch.setattr(voiding, "_is_in_use", lambda *_: None)
+    outcome = void(xero, allocation.invoice_id, "ABT-1001", "230.00")
+    assert (outcome.code, "payments or credit notes" in str(outcome)) == ("in_use", True)
+    assert outcome.words.startswith("The status VOIDED cannot be applied")
+
+
+def test_a_void_in_a_locked_period_says_so_and_what_else_there_is(
+    xero: Rehearsal, organisation: Organisation
+) -> None:
+    allocation = arrived(xero)
+    organisation.period_lock_date = date(2030, 1, 1)
+    outcome = void(xero, allocation.invoice_id, "ABT-1001", "230.00")
+    assert outcome.code == "period_locked"
+    assert str(outcome).startswith("Xero did not void invoice ABT-1001. The date lies in a period")
