@@ -14,10 +14,11 @@ from django.utils.text import get_valid_filename
 
 from interfaces import clock, lanes
 from invoicing import rehearsals
-from invoicing.models import Invoice, InvoicePdf, Upload
-from invoicing.uploads import followups, states
+from invoicing.models import Batch, Invoice, InvoicePdf, Upload
+from invoicing.uploads import followups, states, voiding
 from invoicing.uploads.outcomes import finish_batches
 from invoicing.uploads.states import CONFLICT, DOCUMENTS, LIVE, MOVING, State
+from invoicing.uploads.voiding import CannotVoid, why_not_void
 
 Status = Invoice.Status
 # Something else stands in its place there, and no write of ours was left unanswered: it surely was
@@ -29,14 +30,22 @@ PDF_MAX_BYTES = 10_000_000
 PDF_MAGIC = b"%PDF-"
 
 
+# What may be done about an invoice that is in the accounts.
+VOID, CREDIT_NOTE = "void", "credit_note"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """Why one invoice could not be moved, in words. `clash`: it exists, but stands otherwise."""
+    """Why one invoice could not be moved, in words. `clash`: it exists, but stands otherwise.
+
+    `choices` are what can be done instead.
+    """
 
     invoice_id: str
     code: str
     message: str
     clash: bool = True
+    choices: Sequence[str] = ()
 
 
 class Refused(Exception):
@@ -112,6 +121,20 @@ def _withdraw(invoice_ids: Sequence[str]) -> None:
     states.move(clashing, State.CANCELLED, fields=("reason", "next_step"))
 
 
+def void(*, invoice_id: str, reason: str) -> Batch:
+    """Queue the voiding of the invoice where it was sent to. Raises Refused."""
+    invoice = Invoice.objects.filter(abtrac_id=invoice_id).first()
+    if invoice is None:
+        raise Refused([_unknown(invoice_id)])
+    try:
+        return voiding.void(invoice_id=invoice.pk, reason=reason, actor=None)
+    except CannotVoid as error:
+        message = f"Invoice {invoice.number} cannot be voided. {error}"
+        raise Refused(
+            [Refusal(invoice_id=invoice_id, code="cannot_be_voided", message=message)]
+        ) from None
+
+
 def keep_pdf(*, invoice_id: str, content: bytes) -> KeptPdf:
     """Keep the PDF as the invoice's own; one that was sent already gets it as a step of its own.
 
@@ -172,29 +195,38 @@ def _locked(invoice_ids: Sequence[str]) -> list[Invoice]:
 
 def _uploaded(invoices: Sequence[Invoice]) -> list[Refusal]:
     committed = [one for one in invoices if one.status == Status.COMMITTED]
-    live = {
-        one.invoice_id: one
-        for one in Upload.objects.filter(
-            ~_CLASHING,
-            invoice__in=committed,
-            kind__in=DOCUMENTS,
-            state__in=LIVE,
-            interface__rehearsal_token="",
-        ).select_related("interface", "batch")
-    }
-    return [
-        Refusal(invoice_id=one.abtrac_id, code="uploaded", message=_why_locked(one, live[one.pk]))
-        for one in committed
-        if one.pk in live
-    ]
+    live: dict[int, Upload] = {}
+    beside: dict[int, list[Upload]] = {}
+    for one in Upload.objects.filter(
+        ~_CLASHING, invoice__in=committed, state__in=LIVE, interface__rehearsal_token=""
+    ).select_related("interface", "batch", "invoice"):
+        beside.setdefault(one.invoice_id or 0, []).append(one)
+        if one.kind in DOCUMENTS:
+            live[one.invoice_id or 0] = one
+    return [_locked_by(live[one.pk], beside[one.pk]) for one in committed if one.pk in live]
 
 
-def _why_locked(invoice: Invoice, upload: Upload) -> str:
+def _locked_by(upload: Upload, beside: Sequence[Upload]) -> Refusal:
+    """Why an invoice stays committed, and by which ways it can be taken out of the accounts."""
+    assert upload.invoice is not None  # noqa: S101 - a document's upload names its invoice
+    choices: list[str] = []
+    if upload.state == State.SENT:
+        choices = [CREDIT_NOTE] if why_not_void(beside) else [VOID, CREDIT_NOTE]
+    return Refusal(
+        invoice_id=upload.invoice.abtrac_id,
+        code="uploaded",
+        message=_why_locked(upload.invoice, upload, may_void=VOID in choices),
+        choices=choices,
+    )
+
+
+def _why_locked(invoice: Invoice, upload: Upload, *, may_void: bool) -> str:
     package, batch = upload.interface.package.label, upload.batch
     if upload.state == State.SENT:
+        instead = "Void it there, or credit it" if may_void else "Credit it"
         return (
             f"Invoice {invoice.number} is in {package} ({batch}), so it cannot be un-committed."
-            " Credit it instead."
+            f" {instead} instead."
         )
     if upload.state in MOVING:
         return (

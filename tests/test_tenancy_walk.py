@@ -472,8 +472,9 @@ def _call(method: str, route: str, caller: World, about: World) -> Any:
     options: dict[str, Any] = {"headers": {"Authorization": f"Api-Key {caller.api_key}"}}
     if method in {"POST", "PUT", "PATCH"}:
         pdf = route.endswith("/pdf")
+        body = {"reason": "Planted"} if route.endswith("/void") else {"invoices": about.abtrac_ids}
         options |= {
-            "data": b"%PDF-1.7 planted" if pdf else json.dumps({"invoices": about.abtrac_ids}),
+            "data": b"%PDF-1.7 planted" if pdf else json.dumps(body),
             "content_type": "application/pdf" if pdf else "application/json",
         }
     return send(Client(), method, address_of(route, about.values), **options)

@@ -12,6 +12,16 @@ def money() -> serializers.DecimalField:
     return serializers.DecimalField(max_digits=12, decimal_places=2)
 
 
+class ChoiceAnswer(serializers.Serializer[Any]):
+    """What may be done instead."""
+
+    do = serializers.ChoiceField(choices=["void", "credit_note"])
+    method = serializers.CharField(
+        allow_blank=True, help_text="Of the call that does it; empty where it is not one call."
+    )
+    address = serializers.CharField(allow_blank=True)
+
+
 class ProblemAnswer(serializers.Serializer[Any]):
     """One thing that is wrong."""
 
@@ -21,6 +31,9 @@ class ProblemAnswer(serializers.Serializer[Any]):
     )
     code = serializers.CharField(help_text="What, for a program.")
     message = serializers.CharField(help_text="What, and what to do, for a person.")
+    choices = ChoiceAnswer(
+        many=True, required=False, help_text="Where an invoice is in the accounts: the ways out."
+    )
 
 
 class ProblemsAnswer(serializers.Serializer[Any]):
@@ -42,6 +55,13 @@ class MovedAnswer(serializers.Serializer[Any]):
 
     changed = serializers.ListField(child=serializers.CharField())
     unchanged = serializers.ListField(child=serializers.CharField())
+
+
+class VoidAnswer(serializers.Serializer[Any]):
+    """The void is on its way. `/uploads` tells when the invoice's upload is voided."""
+
+    invoice = serializers.CharField(help_text="Abtrac's invoice ID.")
+    batch = serializers.IntegerField(help_text="In which it goes.")
 
 
 class PdfAnswer(serializers.Serializer[Any]):

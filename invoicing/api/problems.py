@@ -34,12 +34,22 @@ OURS = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What may be done instead, and by which call, where it is one."""
+
+    do: str
+    method: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """One thing that is wrong: where, such as `rows[3].lines[1].net`, and what, in words."""
 
     path: str
     code: str
     message: str
+    choices: tuple[Choice, ...] = ()
 
 
 class Problems(APIException):
@@ -151,8 +161,14 @@ def _one(
 def _response(
     problems: Sequence[Problem], status_code: int, headers: Mapping[str, str]
 ) -> Response:
-    told = [
-        {name: printable(value, most=500) for name, value in asdict(one).items()}
-        for one in problems
-    ]
+    told = [_told(one) for one in problems]
     return Response({"problems": told}, status=status_code, headers=dict(headers))
+
+
+def _told(problem: Problem) -> dict[str, Any]:
+    """The problem as it is answered; choices only where there are any."""
+    words = {"path": problem.path, "code": problem.code, "message": problem.message}
+    told: dict[str, Any] = {name: printable(value, most=500) for name, value in words.items()}
+    if problem.choices:
+        told["choices"] = [asdict(one) for one in problem.choices]
+    return told

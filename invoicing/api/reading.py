@@ -63,6 +63,12 @@ class InvoiceIds(Row):
     invoices = serializers.ListField(child=Text(max_length=40), max_length=MOST)
 
 
+class VoidReason(Row):
+    """Why an invoice is taken back."""
+
+    reason = Text(max_length=200)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Given:
     """One row as it came: `values` is None when something is wrong with it."""
@@ -99,6 +105,11 @@ def read_ids(body: Any) -> list[str]:
     _list_in(fields, body, "invoices")
     ids: list[str] = fields.run_validation(body)["invoices"]
     return ids
+
+
+def read_reason(body: Any) -> str:
+    """Why the body says an invoice is taken back. Raises ValidationError."""
+    return str(VoidReason().run_validation(body)["reason"])
 
 
 def name_in(raw: Any, field: str) -> str:

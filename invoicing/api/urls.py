@@ -26,6 +26,7 @@ urlpatterns_api: list[URLPattern] = [
     path(f"{V1}/invoices/uncommit", views.Uncommit.as_view(), name="api_uncommit"),
     path(f"{V1}/invoices/<str:abtrac_id>", views.OneInvoice.as_view(), name="api_invoice"),
     path(f"{V1}/invoices/<str:abtrac_id>/pdf", views.InvoicePdf.as_view(), name="api_pdf"),
+    path(f"{V1}/invoices/<str:abtrac_id>/void", views.Void.as_view(), name="api_void"),
     path(f"{V1}/uploads", views.Uploads.as_view(), name="api_uploads"),
     # Last: an address that is none is answered in the API's own words.
     re_path(r"^api/", views.Nothing.as_view(), name="api_nothing"),

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 
 from django.http import Http404
+from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -20,10 +21,10 @@ from rest_framework.views import APIView
 from invoicing import invoices, words
 from invoicing.api import described, told, upserts
 from invoicing.api.access import HasPracticeKey, PracticeKeyAuthentication
-from invoicing.api.answers import InvoiceAnswer, KeptPdfAnswer, UploadsAnswer
+from invoicing.api.answers import InvoiceAnswer, KeptPdfAnswer, UploadsAnswer, VoidAnswer
 from invoicing.api.fields import INVOICE_ID
 from invoicing.api.parsing import ExactJson, Pdf
-from invoicing.api.problems import Problem, Problems, TooLarge, printable
+from invoicing.api.problems import Choice, Problem, Problems, TooLarge, printable
 from invoicing.api.reading import (
     ClientRows,
     Given,
@@ -31,7 +32,9 @@ from invoicing.api.reading import (
     InvoiceSettingRows,
     JobRows,
     OfficeRows,
+    VoidReason,
     read_ids,
+    read_reason,
     read_rows,
 )
 from invoicing.api.replays import Answer, answer_once
@@ -196,9 +199,9 @@ class Commit(_Move):
     action, move = "invoices.committed", staticmethod(invoices.commit)
 
 
-@described.move("uncommit", "Un-commit invoices that are not uploaded")
+@described.move("uncommit", "Un-commit invoices that are not in the accounts")
 class Uncommit(_Move):
-    """Back to approved; refused once an invoice is uploaded or on its way."""
+    """Back to approved; refused once an invoice is uploaded or on its way, with the ways out."""
 
     action, move = "invoices.uncommitted", staticmethod(invoices.uncommit)
 
@@ -231,6 +234,44 @@ class InvoicePdf(PracticeView):
         if kept.changed:
             self.record("invoice.pdf", abtrac_id, sha256=kept.pdf.sha256)
         return Answer(body={**told.tell_pdf(kept.pdf), "changed": kept.changed})
+
+
+class Void(PracticeView):
+    """Takes an invoice back out of the accounts."""
+
+    @extend_schema(
+        operation_id="void_invoice",
+        summary="Void an invoice or credit note in the package it was sent to",
+        description="It goes through the queue like an upload. Once the invoice's own upload is"
+        " told as `voided`, the invoice can be un-committed. A number that was voided is mostly"
+        " not taken a second time: give the corrected invoice another one.",
+        tags=["The life of an invoice"],
+        parameters=[described.KEY, described.INVOICE_ID],
+        request=VoidReason,
+        responses=described.answers(VoidAnswer, 400, 404, 409, 413, 415),
+    )
+    def post(self, request: Request, abtrac_id: str) -> Response:
+        checked_id(abtrac_id)
+        return self.once(
+            lambda: read_reason(request.data), lambda reason: self._void(abtrac_id, reason)
+        )
+
+    def _void(self, abtrac_id: str, reason: str) -> Answer:
+        try:
+            batch = invoices.void(invoice_id=abtrac_id, reason=reason)
+        except invoices.Refused as refused:
+            if any(one.code == "unknown_invoice" for one in refused.refusals):
+                raise Http404 from None
+            raise _problems(refused, lambda _: "") from None
+        self.record(
+            "invoice.voiding",
+            abtrac_id,
+            before="sent",
+            after="voiding",
+            reason=reason,
+            batch=batch.number,
+        )
+        return Answer(body={"invoice": abtrac_id, "batch": batch.number})
 
 
 class OneInvoice(PracticeView):
@@ -331,8 +372,21 @@ def _problems(refused: invoices.Refused, path_of: Callable[[str], str]) -> Probl
     clash = all(one.clash for one in refused.refusals)
     return Problems(
         [
-            Problem(path=path_of(one.invoice_id), code=one.code, message=one.message)
+            Problem(
+                path=path_of(one.invoice_id),
+                code=one.code,
+                message=one.message,
+                choices=tuple(_choice(do, one.invoice_id) for do in one.choices),
+            )
             for one in refused.refusals
         ],
         code=status.HTTP_409_CONFLICT if clash else status.HTTP_400_BAD_REQUEST,
     )
+
+
+def _choice(do: str, invoice_id: str) -> Choice:
+    """The way out by its call; a credit note is an invoice that Abtrac makes and sends."""
+    if do == invoices.VOID:
+        address = reverse("invoicing:api_void", kwargs={"abtrac_id": invoice_id})
+        return Choice(do=do, method="POST", address=address)
+    return Choice(do=do)

@@ -17,10 +17,12 @@ from invoicing.uploads.people import (
     unmark_in_accounts,
     unpark,
 )
+from invoicing.uploads.voiding import CannotVoid, void, why_not_void
 
 __all__ = [
     "CannotLink",
     "CannotUnlink",
+    "CannotVoid",
     "Enqueued",
     "LeftOut",
     "Retried",
@@ -36,4 +38,6 @@ __all__ = [
     "unlink",
     "unmark_in_accounts",
     "unpark",
+    "void",
+    "why_not_void",
 ]

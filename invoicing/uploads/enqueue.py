@@ -96,7 +96,7 @@ def enqueue(
     chosen = [invoice for invoice in invoices if invoice.pk not in taken]
     if not chosen:
         return Enqueued(batch=None, left_out=left_out)
-    batch = _new_batch(actor)
+    batch = new_batch(actor)
     now = clock.now()
     uploads = _uploads_of(chosen, batch=batch, before=before, now=now)
     going = [one for one in uploads if one.state in MOVING]
@@ -245,7 +245,8 @@ def why_not_by_itself(invoice: Invoice, batches: Mapping[int, int]) -> str:
     return ""
 
 
-def _new_batch(actor: User | None) -> Batch:
+def new_batch(actor: User | None) -> Batch:
+    """The practice's next batch, empty."""
     # The practice's row is the lock that numbers its batches one after the other.
     practice = Practice.objects.filter(pk=current_practice_id())
     (removed,) = practice.select_for_update(no_key=True).values_list("last_batch").get()
@@ -400,7 +401,7 @@ def enqueue_contacts(
     new = {place: named[place] for place in named if place not in there}
     if not new:
         return None
-    batch, now = _new_batch(actor), clock.now()
+    batch, now = new_batch(actor), clock.now()
     adding.add(
         [
             _contact(client, interface=interface, name=name, link=link, batch=batch, due=now)

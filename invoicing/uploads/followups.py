@@ -10,7 +10,7 @@ from invoicing.models import Invoice, InvoicePdf, Upload, UploadEvent
 from invoicing.uploads.states import DOCUMENTS, LIVE, State
 
 Kind = Upload.Kind
-STEPS = (Kind.ALLOCATION, Kind.PDF)
+STEPS = (Kind.ALLOCATION, Kind.PDF, Kind.VOID)
 
 
 def queue_after(uploads: Sequence[Upload]) -> list[Upload]:
@@ -48,7 +48,7 @@ def following(upload: Upload) -> list[Upload]:
         Q(invoice=upload.invoice_id) | Q(invoice__credits=upload.invoice_id),
         interface=upload.interface_id,
         kind__in=STEPS,
-    ).exclude(state=State.CANCELLED)
+    ).exclude(state__in=(State.CANCELLED, State.VOIDED))
     locked = steps.order_by("id").select_for_update(of=("self",), no_key=True)
     return [one for one in locked if upload.remote_id in one.document.values()]
 

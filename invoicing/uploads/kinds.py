@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from connectors.base.documents import Allocation, Attachment, Key
+from connectors.base.documents import Allocation, Attachment, Key, Voiding
 from connectors.base.protocol import Found, Outcome, Package, PushesJobs, UpdatesContacts
 from interfaces.models import AccountingInterface
 from invoicing import documents
 from invoicing.models import Attempt, ContactLink, InvoiceLine, InvoicePdf, JobLink, Upload
-from invoicing.uploads.states import FAILED
+from invoicing.uploads import followups, states
+from invoicing.uploads.states import DOCUMENTS, FAILED, State
 
 Kind = Upload.Kind
 
@@ -53,9 +54,12 @@ class Carrier(ABC):
         """Whether the other may go in one call with the first."""
         return not self.alone
 
-    def remember(self, uploads: Sequence[Upload]) -> None:
-        """What must be known of documents that have arrived, in the transaction that says so."""
-        return None
+    def remember(self, uploads: Sequence[Upload]) -> list[Upload]:
+        """What must be known of documents that have arrived, in the transaction that says so.
+
+        Answers the uploads that moved with them, whose batches the caller finishes.
+        """
+        return []
 
 
 class _Contacts(Carrier):
@@ -85,7 +89,7 @@ class _Contacts(Carrier):
         new = [one for one in built if not one.remote_id]
         return super().find(connector, new) if new else {}
 
-    def remember(self, uploads: Sequence[Upload]) -> None:
+    def remember(self, uploads: Sequence[Upload]) -> list[Upload]:
         # What was matched was not written by us.
         written = set(
             Attempt.objects.filter(upload__in=uploads).values_list("upload_id", flat=True)
@@ -106,6 +110,7 @@ class _Contacts(Carrier):
             unique_fields=["interface", "client", "name"],
             update_fields=["remote_id", "remote_url", "written"],
         )
+        return []
 
 
 def _is_update(upload: Upload) -> bool:
@@ -127,7 +132,7 @@ class _Jobs(Carrier):
     ) -> list[Any]:
         return [documents.job_from_json(one.document) for one in uploads]
 
-    def remember(self, uploads: Sequence[Upload]) -> None:
+    def remember(self, uploads: Sequence[Upload]) -> list[Upload]:
         JobLink.objects.bulk_create(
             [
                 JobLink(interface=one.interface, job_id=one.job_id or 0, remote_id=one.remote_id)
@@ -137,6 +142,7 @@ class _Jobs(Carrier):
             unique_fields=["interface", "job"],
             update_fields=["remote_id"],
         )
+        return []
 
 
 class _Invoices(Carrier):
@@ -203,6 +209,63 @@ class _Pdfs(Carrier):
         ]
 
 
+class _Voids(Carrier):
+    """Takes back what an earlier upload brought there."""
+
+    plural = "voids"
+    alone = True
+
+    def build(
+        self, uploads: Sequence[Upload], *, links: Mapping[int, str] | None = None
+    ) -> list[Any]:
+        return [
+            Voiding(
+                key=one.document["key"],
+                document_id=one.document["document_id"],
+                of_credit_note=one.document["of_credit_note"],
+                number=one.document["number"],
+                total=Decimal(one.document["total"]),
+            )
+            for one in uploads
+        ]
+
+    def post(self, connector: Any, built: Sequence[Any], *, call_key: str) -> list[Outcome]:
+        outcomes: list[Outcome] = connector.void(built, call_key=call_key)
+        return outcomes
+
+    def find(self, connector: Any, built: Sequence[Any]) -> dict[Key, Found]:
+        found: dict[Key, Found] = connector.find_voided(built)
+        return found
+
+    def remember(self, uploads: Sequence[Upload]) -> list[Upload]:
+        return [each for one in uploads for each in _void_with(one)]
+
+
+def _void_with(upload: Upload) -> list[Upload]:
+    """The document stands no more, and with it what hung on it: all of that is over.
+
+    So its invoice may go anew, with a PDF of its own, and be voided again. Answers what moved.
+    """
+    voided = Upload.objects.select_for_update(of=("self",), no_key=True).get(
+        interface=upload.interface_id,
+        invoice=upload.invoice_id,
+        kind__in=DOCUMENTS,
+        state=State.SENT,
+        remote_id=upload.document["document_id"],
+    )
+    steps = [one for one in followups.following(voided) if one.pk != upload.pk]
+    voided.reason = f"Voided in {upload.interface.package.label} ({upload.batch})."
+    states.move([voided], State.VOIDED, fields=("reason",))
+    states.move([upload, *(one for one in steps if one.state == State.SENT)], State.VOIDED)
+    left = [one for one in steps if one.state in (State.QUEUED, State.UNKNOWN, *FAILED)]
+    # Whether it arrived does not matter any more.
+    states.move([one for one in left if one.state == State.UNKNOWN], State.NEEDS_PERSON)
+    for one in left:
+        one.reason, one.next_step = "What it was to hang on was voided.", ""
+    states.move(left, State.CANCELLED, fields=("reason", "next_step"), same={"due": None})
+    return [voided, *steps]
+
+
 CARRIERS: Mapping[str, Carrier] = {
     Kind.CONTACT: _Contacts(),
     Kind.JOB: _Jobs(),
@@ -210,6 +273,7 @@ CARRIERS: Mapping[str, Carrier] = {
     Kind.CREDIT_NOTE: _CreditNotes(),
     Kind.ALLOCATION: _Allocations(),
     Kind.PDF: _Pdfs(),
+    Kind.VOID: _Voids(),
 }
 
 

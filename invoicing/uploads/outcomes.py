@@ -139,9 +139,10 @@ def _is_created(upload: Upload, outcome: Outcome) -> bool:
 
 
 def arrived(uploads: Sequence[Upload], *, created: Collection[int] = ()) -> list[Upload]:
-    """Remember what is there, and queue and answer what comes after it.
+    """Remember what is there, and queue what comes after it.
 
-    `created` are new in the package. The caller finishes the batches.
+    `created` are new in the package. Answers what moved with it or was queued; the caller finishes
+    the batches.
     """
     there_before = {
         one.interface_id for one in uploads if one.kind in DOCUMENTS and one.pk not in created
@@ -149,9 +150,10 @@ def arrived(uploads: Sequence[Upload], *, created: Collection[int] = ()) -> list
     if there_before:
         # Payments of them may have been read already, when they belonged to nobody.
         AccountingInterface.objects.filter(pk__in=there_before).update(payments_mark="")
+    moved: list[Upload] = []
     for kind in {one.kind for one in uploads}:
-        kinds.CARRIERS[kind].remember([one for one in uploads if one.kind == kind])
-    return followups.queue_after(uploads)
+        moved += kinds.CARRIERS[kind].remember([one for one in uploads if one.kind == kind])
+    return moved + followups.queue_after(uploads)
 
 
 def _by_state(

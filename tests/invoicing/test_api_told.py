@@ -20,9 +20,10 @@ from invoicing.models import (
     UploadEvent,
 )
 from invoicing.uploads import states
+from offices.models import AuditEntry
 from offices.tenancy import acting_for
 from tests.factories import make_interface
-from tests.invoicing.abtrac import Abtrac, abtrac, invoice, other, problems
+from tests.invoicing.abtrac import Abtrac, abtrac, invoice, other, problems, rows_of
 from tests.invoicing.scene import make_step
 
 __all__ = ["abtrac", "other"]
@@ -279,7 +280,7 @@ def test_an_uploaded_invoice_cannot_be_uncommitted_or_given_another_pdf(
     answer = abtrac.move("uncommit", "I2", "I1")
     assert answer.status_code == 409
     assert problems(answer) == {"invoices[1]": "uploaded"}
-    assert "Credit it instead." in answer.content.decode()
+    assert "Void it there, or credit it instead." in answer.content.decode()
     assert abtrac.get("invoices/I2").json()["status"] == "committed"
     answer = abtrac.move("uncommit", "I9", "I1")
     assert answer.status_code == 400
@@ -287,6 +288,42 @@ def test_an_uploaded_invoice_cannot_be_uncommitted_or_given_another_pdf(
     assert answer.status_code == 409
     assert problems(answer) == {"": "pdf_uploaded"}
     assert abtrac.put_pdf("I1", b"%PDF-1.4").json()["changed"] is False
+
+
+def test_what_is_in_the_accounts_tells_the_ways_out_and_is_voided_by_the_first(
+    abtrac: Abtrac, queue: Queue
+) -> None:
+    abtrac.put("invoices", invoice("I1"))
+    abtrac.move("approve", "I1")
+    abtrac.move("commit", "I1")
+    sent = queue(
+        "I1",
+        "sent",
+        remote_id="doc-1",
+        document={"key": "k", "total": "1150.00", "number": "AK-I1"},
+    )
+    [told] = abtrac.move("uncommit", "I1").json()["problems"]
+    void = {"do": "void", "method": "POST", "address": "/api/v1/invoices/I1/void"}
+    assert told["choices"] == [void, {"do": "credit_note", "method": "", "address": ""}]
+    bodies: list[Any] = [{}, {"reason": " "}, {"reason": "Wrong", "more": 1}, []]
+    for body in bodies:
+        assert abtrac.call("POST", "invoices/I1/void", body).status_code == 400
+    answers = [
+        abtrac.call("POST", "invoices/I1/void", {"reason": "Wrong client"}, Idempotency_Key="v1")
+        for _ in range(2)
+    ]
+    assert [one.json() for one in answers] == [{"invoice": "I1", "batch": 8}] * 2
+    [voiding] = rows_of(abtrac, Upload, kind="void")
+    assert (voiding.state, voiding.document["document_id"]) == ("queued", "doc-1")
+    assert [one.action for one in rows_of(abtrac, AuditEntry)][-1] == "invoice.voiding"
+    again = abtrac.call("POST", "invoices/I1/void", {"reason": "Wrong client"})
+    assert problems(again) == {"": "cannot_be_voided"}
+    [told] = abtrac.move("uncommit", "I1").json()["problems"]
+    assert [one["do"] for one in told["choices"]] == ["credit_note"]
+    with acting_for(abtrac.practice.pk):
+        Upload.objects.filter(pk=sent.pk).update(state="voided")
+    assert abtrac.get("invoices/I1").json()["upload"]["state_in_words"] == "Voided"
+    assert abtrac.move("uncommit", "I1").json()["changed"] == ["I1"]
 
 
 def test_a_draft_cannot_be_committed(abtrac: Abtrac) -> None:

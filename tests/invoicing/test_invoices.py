@@ -134,7 +134,7 @@ def test_an_invoice_nobody_uploaded_can_be_uncommitted(make: Callable[..., Invoi
         ("claimed", "is on its way to Xero (Batch 7)"),
         ("sending", "is on its way to Xero (Batch 7)"),
         ("unknown", "is on its way to Xero (Batch 7)"),
-        ("sent", "is in Xero (Batch 7), so it cannot be un-committed. Credit it instead."),
+        ("sent", "is in Xero (Batch 7), so it cannot be un-committed. Void it there, or"),
         ("needs_person", "waits for a person to say what became of it"),
     ],
 )

@@ -21,6 +21,7 @@ from connectors.base.documents import (
     Key,
     Posted,
     SalesInvoice,
+    Voiding,
 )
 from connectors.base.errors import NeedsReconnect, OutcomeUnknown, Rejected, RetryLater
 from connectors.base.protocol import (
@@ -194,6 +195,12 @@ class TillConnector:
 
     def find_attachments(self, given: Sequence[Attachment]) -> dict[Key, Found]:
         return self._find(given)
+
+    def void(self, documents: Sequence[Voiding], *, call_key: str) -> list[Outcome]:
+        return self._post(documents, call_key)
+
+    def find_voided(self, documents: Sequence[Voiding]) -> dict[Key, Found]:
+        return self._find(documents)
 
     def _post(self, documents: Sequence[Any], call_key: str) -> list[Outcome]:
         books = self.books
