@@ -114,6 +114,8 @@ def _outcome(books: Books, contact: Contact, answer: Record | Rejected) -> Outco
     if isinstance(answer, Rejected):
         return answer
     if refused := refusal(answer):
+        for reason in (refused, *refused.others):
+            reason.subject = contact.name
         return refused
     if not remote_id(answer, ID):
         raise OutcomeUnknown(f"{LABEL} gave no id for contact {contact.name}.")

@@ -124,6 +124,7 @@ def _not_allocated(refused: Rejected) -> Rejected:
         next_step="Look whether the invoice is approved and still open in Xero, or set the credit"
         " against it there.",
         words=told.words,
+        others=told.others,
     )
 
 
@@ -177,6 +178,7 @@ def _attach(books: Books, attachment: Attachment, *, call_key: str) -> Outcome:
             code=told.code,
             next_step=told.next_step,
             words=told.words,
+            others=told.others,
         )
     listed = records(answer.get("Attachments")) if isinstance(answer, dict) else []
     if not listed or not remote_id(listed[0], "AttachmentID"):

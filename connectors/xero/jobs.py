@@ -81,6 +81,7 @@ def _told(refused: Rejected) -> Rejected:
         code=told.code,
         next_step="Add the job to the tracking category in Xero, then retry.",
         words=told.words,
+        others=told.others,
     )
 
 

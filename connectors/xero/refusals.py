@@ -11,12 +11,14 @@ from datetime import timedelta
 from typing import Any
 
 from connectors.base.errors import ConnectorError, NeedsReconnect, Rejected, RetryLater
+from connectors.base.faults import tax_with_account
 from connectors.base.http import Answer
 from connectors.xero.wire import LABEL, records, text
 
 NUMBER_TAKEN = "number_taken"
 NAME_TAKEN = "name_taken"
 NOT_FOUND = "not_found"
+PLAN_LIMIT = "plan_limit"
 
 # Which permission a path needs, in the words of Xero's consent page.
 PERMISSIONS = [
@@ -175,7 +177,7 @@ KNOWN = [
     ),
     Known(
         fragment=r"reached the limit of invoices",
-        code="plan_limit",
+        code=PLAN_LIMIT,
         field="",
         message="The limit of invoices of this Xero plan is reached.",
         next_step="Change the plan in Xero, then retry.",
@@ -205,6 +207,7 @@ def in_our_words(words: str, *, line: int | None = None) -> Rejected:
                 known.message.format(**match.groupdict()),
                 field=known.field,
                 code=known.code,
+                subject=_subject(**match.groupdict()),
                 line=line,
                 next_step=known.next_step,
                 words=words,
@@ -218,10 +221,17 @@ def in_our_words(words: str, *, line: int | None = None) -> Rejected:
     )
 
 
+def _subject(*, account: str = "", tax: str = "", currency: str = "") -> str:
+    """What is to be mended, as far as the message names it."""
+    if account and tax:
+        return tax_with_account(tax, account)
+    return account or tax or currency
+
+
 def refusal(
     element: Mapping[str, Any], *, lines: Sequence[tuple[int, str, str]] = ()
 ) -> Rejected | None:
-    """Why the element was refused, all reasons in one; None when it was not.
+    """Why the element was refused, the first reason with all others; None when it was not.
 
     `lines` are what was sent, in order: our line, its account code and its tax code.
     """
@@ -238,21 +248,13 @@ def refusal(
         found = [in_our_words("no reason was given")]
     # What leads to a look-up counts before all else.
     found.sort(key=lambda one: one.code not in {NUMBER_TAKEN, NAME_TAKEN})
-    first, *others = found
-    sentences = [str(first)]
-    for other in others:
-        where = f"Line {other.line}: " if other.line and other.line != first.line else ""
-        sentence = f"{where}{other}"
-        if sentence not in sentences:
-            sentences.append(sentence)
-    return Rejected(
-        " ".join(sentences),
-        field=first.field,
-        code=first.code,
-        line=first.line,
-        next_step=first.next_step,
-        words="\n".join(one.words for one in found),
-    )
+    told: dict[tuple[str, int | None], Rejected] = {}
+    for one in found:
+        told.setdefault((str(one), one.line), one)
+    first, *others = told.values()
+    first.others = tuple(others)
+    first.words = "\n".join(one.words for one in found)
+    return first
 
 
 def of_one(refused: Rejected) -> Rejected:

@@ -14,7 +14,7 @@ from connectors.xero import mapping
 from connectors.xero.books import MANY, WHOLE_LIST_PAGE, Books, after_a_write, some_of
 from connectors.xero.creating import New, Place, Record, create
 from connectors.xero.mapping import Preferences
-from connectors.xero.refusals import NOT_FOUND, NUMBER_TAKEN, refusal, warnings_of
+from connectors.xero.refusals import NOT_FOUND, NUMBER_TAKEN, PLAN_LIMIT, refusal, warnings_of
 from connectors.xero.wire import LABEL, day, money, quoted, records, remote_id, text
 
 ADOPTED = "It was in Xero already with the same client, date and total; linked, not sent again."
@@ -139,16 +139,26 @@ def _outcome(
     preferences: Preferences,
 ) -> Outcome:
     if isinstance(answer, Rejected):
-        return _refused_alone(answer)
+        return _refused_alone(answer, document)
     lines = mapping.sent_lines(document, preferences)
     if refused := refusal(answer, lines=lines):
+        _name_subjects(refused, document)
         return refused
     if not remote_id(answer, sort.id_name):
         raise OutcomeUnknown(f"{LABEL} gave no id for {sort.word} {document.number}.")
     return _posted(books, sort, document, answer, preferences)
 
 
-def _refused_alone(refused: Rejected) -> Rejected:
+def _name_subjects(refused: Rejected, document: SalesInvoice) -> None:
+    """What is to be mended, where Xero's message does not name it."""
+    for one in (refused, *refused.others):
+        if one.field in {"contact", "email"}:
+            one.subject = document.contact.name
+        elif one.code == PLAN_LIMIT:
+            one.subject = f"{document.issued:%Y-%m}"
+
+
+def _refused_alone(refused: Rejected, document: SalesInvoice) -> Rejected:
     if refused.code != NOT_FOUND:
         return refused
     # The one thing named by an id in what was sent.
@@ -156,6 +166,7 @@ def _refused_alone(refused: Rejected) -> Rejected:
         f"{LABEL} no longer knows the contact this client is linked to.",
         field="contact",
         code="contact_gone",
+        subject=document.contact.name,
         next_step="Retry: the client is then looked up in Xero again, or added.",
     )
 

@@ -201,7 +201,7 @@ def test_the_later_lock_date_counts(xero: Rehearsal, organisation: Organisation)
 def test_codes_are_read_in_a_call_for_each_list(xero: Rehearsal) -> None:
     xero.connect().read_codes()
     asked = [one.path.rpartition("/")[2] for one in xero.standin.requests]
-    assert sorted(asked) == ["Accounts", "Currencies", "Organisation", "TaxRates"]
+    assert sorted(asked) == ["Accounts", "Actions", "Currencies", "Organisation", "TaxRates"]
 
 
 def test_facts_are_texts_and_make_links(xero: Rehearsal, organisation: Organisation) -> None:

@@ -91,6 +91,13 @@ def test_our_words_name_the_code_that_is_meant() -> None:
     assert "does not use USD" in str(in_our_words(MESSAGES[15][0]))
 
 
+@pytest.mark.parametrize(
+    ("place", "subject"), [(2, "205"), (6, "INPUT2|200"), (15, "USD"), (9, "")]
+)
+def test_a_refusal_names_what_is_to_be_mended(place: int, subject: str) -> None:
+    assert in_our_words(MESSAGES[place][0]).subject == subject
+
+
 def test_what_to_do_says_where_it_is_done() -> None:
     archived, locked = (in_our_words(MESSAGES[place][0]).next_step for place in (2, 9))
     assert archived == (
@@ -165,13 +172,13 @@ def test_all_reasons_are_told_at_once_and_each_once() -> None:
     }
     error = refusal(sent, lines=LINES)
     assert error is not None
-    assert str(error) == (
-        "Xero wants a tax code here."
-        " The date lies in a period that is locked in Xero."
-        " Line 2: Account 205 is archived in Xero, or was deleted there."
-        " Xero does not take the client's e-mail address."
-    )
-    assert error.line == 1
+    assert [(one.line, one.code, one.subject) for one in (error, *error.others)] == [
+        (1, "tax_missing", ""),
+        (None, "period_locked", ""),
+        (2, "account_archived", "205"),
+        (None, "email", ""),
+    ]
+    assert str(error) == "Xero wants a tax code here."
     assert len(error.words.splitlines()) == 4
 
 
