@@ -31,7 +31,17 @@ def save_preferences(interface: AccountingInterface, values: Mapping[str, Any]) 
 
 
 def settings_for(interface: AccountingInterface) -> dict[str, Any]:
-    """What the connector is given: every preference, secrets opened. Raises Unreadable.
+    """What the connector is given: every preference, secrets opened. Raises Unreadable."""
+    values = sealed_settings(interface)
+    for setting in secrets_of(interface.package):
+        value = values.get(setting.key)
+        if isinstance(value, dict):
+            values[setting.key] = unseal(value[SEALED])
+    return values
+
+
+def sealed_settings(interface: AccountingInterface) -> dict[str, Any]:
+    """Every preference as it counts now, secrets as they are kept.
 
     Until the interface is live its documents arrive as drafts, whatever is chosen for later.
     """
@@ -39,10 +49,6 @@ def settings_for(interface: AccountingInterface) -> dict[str, Any]:
     if interface.package.draft and not interface.is_live:
         key, draft = interface.package.draft
         values[key] = draft
-    for setting in secrets_of(interface.package):
-        value = values.get(setting.key)
-        if isinstance(value, dict):
-            values[setting.key] = unseal(value[SEALED])
     return values
 
 

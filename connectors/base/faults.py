@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from connectors.base.errors import Rejected
+
 
 class Weight(StrEnum):
     """What a fault leads to."""
@@ -35,3 +37,18 @@ class Fault:
 def tax_with_account(tax_code: str, account_code: str) -> str:
     """The subject of a tax code that does not go with an account code."""
     return f"{tax_code}|{account_code}"
+
+
+def faults_of(refused: Rejected) -> list[Fault]:
+    """A refusal as faults: each of its reasons is one."""
+    return [
+        Fault(
+            field=one.field,
+            message=str(one),
+            code=one.code,
+            subject=one.subject,
+            line=one.line or 0,
+            next_step=one.next_step,
+        )
+        for one in (refused, *refused.others)
+    ]

@@ -1,6 +1,6 @@
 """What a package declares, what a connector is given, and what it can promise."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -24,7 +24,7 @@ from connectors.base.documents import (
     Voiding,
 )
 from connectors.base.errors import Rejected
-from connectors.base.rules import Rule
+from connectors.base.rules import USUAL, Rule
 from connectors.base.shown import Show
 
 Outcome = Posted | Rejected | Conflict
@@ -423,7 +423,7 @@ class Package:
     # How staff work with the link day by day, step by step, for the hand-over page.
     hand_over: tuple[str, ...] = ()
     # What it refuses, told before anything is sent.
-    rules: tuple[Rule, ...] = ()
+    rules: Collection[Rule] = USUAL
     # How it will show a document; None where that is as Abtrac shows it.
     show: Show | None = None
 

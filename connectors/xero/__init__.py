@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from connectors.base.protocol import Limits, OAuth2, Package, RateLimit, Scope, Setting
 from connectors.xero.connector import Xero
-from connectors.xero.mapping import NUMBER_LENGTH, Detail, Matching
+from connectors.xero.mapping import NUMBER_LENGTH, STATUSES, Detail, Matching, show
+from connectors.xero.rules import RULES
 
 LIMITS = Limits(
     per_call=50,
@@ -24,11 +25,7 @@ SETTINGS = (
         label="Delivery status",
         kind="choice",
         default="DRAFT",
-        choices=(
-            ("DRAFT", "Draft"),
-            ("SUBMITTED", "Submitted (awaiting approval)"),
-            ("AUTHORISED", "Authorised (awaiting payment)"),
-        ),
+        choices=tuple(STATUSES.items()),
         help="How invoices and credit notes arrive. A credit can be set against its invoice only"
         " once both are authorised.",
         required=True,
@@ -77,6 +74,15 @@ SETTINGS = (
         help="Off: contacts that are there are only linked, never changed. On: the name, people,"
         " addresses, e-mail, phone and tax number kept in Abtrac are written over those in Xero"
         " with the next invoice after they change.",
+    ),
+    Setting(
+        key="plan_limit",
+        label="Sales invoices a month",
+        kind="integer",
+        default="",
+        help="How many of one month this organisation's plan lets you approve: Xero's small plan"
+        " takes 20, by invoice date. Empty: no limit. Drafts are not counted, as Xero is not known"
+        " to count them.",
     ),
     Setting(
         key="jobs",
@@ -130,6 +136,8 @@ PACKAGE = Package(
     limits=LIMITS,
     standin="connectors.xero.standin:XeroStandIn",
     draft=("delivery_status", "DRAFT"),
+    rules=RULES,
+    show=show,
     usual_kinds={
         "revenue_account": ("Sales", "Revenue", "Other income"),
         "disbursement_account": ("Revenue", "Other income", "Sales"),

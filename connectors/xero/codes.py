@@ -8,6 +8,7 @@ from connectors.base.documents import Account, Codes, Tax
 from connectors.base.errors import RetryLater
 from connectors.xero.books import Books
 from connectors.xero.creating import Record
+from connectors.xero.mapping import Preferences
 from connectors.xero.wire import LABEL, day, records, remote_id, text
 
 # The tax rate's flag for each class of account.
@@ -66,9 +67,35 @@ def read(books: Books) -> Codes:
         lock_date=max((date for date in locks.values() if date), default=None),
         facts={
             **facts_of(about),
+            **_may(books),
+            **_tracking(books),
             **{f"{name}_lock_date": date.isoformat() for name, date in locks.items() if date},
         },
     )
+
+
+def _may(books: Books) -> dict[str, str]:
+    """Whether whoever signed in may approve invoices; nothing where Xero does not say."""
+    answer: Any = books.http.read("/Organisation/Actions")
+    listed = records(answer.get("Actions")) if isinstance(answer, Mapping) else []
+    actions = {text(one, "Name"): text(one, "Status") for one in listed}
+    approve = actions.get("CreateApprovedInvoice", "")
+    return {"may_approve": "no" if approve == "NOT-ALLOWED" else "yes"} if approve else {}
+
+
+def _tracking(books: Books) -> dict[str, str]:
+    """How many options the category that carries jobs has in use; empty where there is none."""
+    wanted = Preferences.of(books.settings).tracking
+    if not wanted:
+        return {}
+    there = [
+        one
+        for one in _list(books, "/TrackingCategories", "TrackingCategories")
+        if text(one, "Name").casefold() == wanted.casefold() and text(one, "Status") == "ACTIVE"
+    ]
+    options = records(there[0].get("Options")) if there else []
+    used = sum(text(one, "Status") in {"", "ACTIVE"} for one in options)
+    return {"tracking_category": wanted, "tracking_options": str(used) if there else ""}
 
 
 def organisation(books: Books) -> Record:

@@ -4,11 +4,11 @@ Xero works out every figure itself: line = quantity x price, tax line by line, t
 is sent is made so that its figures come out as Abtrac's.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_DOWN, Decimal
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from connectors.base.cents import CENT, to_cents
 from connectors.base.documents import (
@@ -21,6 +21,8 @@ from connectors.base.documents import (
     TaxBasis,
 )
 from connectors.base.errors import Rejected
+from connectors.base.rules import day, tax_differs
+from connectors.base.shown import Shown, ShownLine
 from connectors.xero.wire import LABEL, clean, cut, money, number, records, text
 
 NUMBER_LENGTH = 255
@@ -31,6 +33,12 @@ OPTION_LENGTH = 100
 # What a line's tax may differ from Xero's own reckoning before it counts as the wrong tax code.
 FEW_CENTS = Decimal("0.05")
 DECIMALS = -4
+# How documents may arrive, as people read it.
+STATUSES = {
+    "DRAFT": "Draft",
+    "SUBMITTED": "Submitted (awaiting approval)",
+    "AUTHORISED": "Authorised (awaiting payment)",
+}
 
 CORRECT_IT = "Correct it in Abtrac, then retry."
 
@@ -73,10 +81,9 @@ class Preferences:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line as Xero gets it. `line` is our line, the first of them where several were merged."""
+    """One line as Xero gets it; `lines` are ours, several where they were merged."""
 
-    line: int
-    merged: int = 1
+    lines: tuple[int, ...]
     description: str
     quantity: Decimal
     unit_price: Decimal
@@ -87,15 +94,21 @@ class Row:
     tax_code: str
     job_code: str
 
+    @property
+    def line(self) -> int:
+        """Our line, the first of them."""
+        return self.lines[0]
+
 
 # --- Invoices and credit notes -----------------------------------------------------------------
 
 
 def to_invoice(invoice: SalesInvoice, preferences: Preferences) -> dict[str, Any]:
     """The invoice for `PUT /Invoices`. Raises Rejected for what Xero would refuse or get wrong."""
+    _stop_at([*_contact_missing(invoice), *_refusals(invoice, preferences)])
     return {
         "Type": "ACCREC",
-        "InvoiceNumber": _number(invoice),
+        "InvoiceNumber": invoice.number,
         "DueDate": invoice.due.isoformat(),
         **_common(invoice, preferences),
     }
@@ -103,11 +116,17 @@ def to_invoice(invoice: SalesInvoice, preferences: Preferences) -> dict[str, Any
 
 def to_credit_note(note: CreditNote, preferences: Preferences) -> dict[str, Any]:
     """The credit note for `PUT /CreditNotes`; its amounts are positive credits."""
+    _stop_at([*_contact_missing(note), *_refusals(note, preferences)])
     return {
         "Type": "ACCRECCREDIT",
-        "CreditNoteNumber": _number(note),
+        "CreditNoteNumber": note.number,
         **_common(note, preferences),
     }
+
+
+def refusals(invoice: SalesInvoice, settings: Mapping[str, Any]) -> Iterator[Rejected]:
+    """Why we would not send it, whatever Xero says; but for its contact, which comes last."""
+    return _refusals(invoice, Preferences.of(settings))
 
 
 def notes_on(invoice: SalesInvoice) -> tuple[str, ...]:
@@ -124,6 +143,83 @@ def sent_lines(invoice: SalesInvoice, preferences: Preferences) -> list[tuple[in
         for row in _rows(invoice, preferences)
         for _ in _pieces(row.description)
     ]
+
+
+def show(invoice: SalesInvoice, settings: Mapping[str, Any]) -> Shown:
+    """The document as Xero will show it. Raises Rejected where it is not sent at all.
+
+    Every figure is worked out as Xero does it, from the very lines that are sent.
+    """
+    preferences = Preferences.of(settings)
+    _stop_at(list(_refusals(invoice, preferences)))
+    lines: list[ShownLine] = []
+    notes = list(notes_on(invoice))
+    for row in _rows(invoice, preferences):
+        sent, *texts = _to_lines(row, invoice.tax_basis, preferences)
+        lines.append(_shown(row, sent, invoice.tax_basis))
+        lines += [ShownLine(description=one["Description"], lines=row.lines) for one in texts]
+        notes += _notes_on_row(row, texts, invoice.tax_basis)
+    tax = sum((one.tax for one in lines if one.tax is not None), Decimal(0))
+    amounts = sum((one.amount for one in lines if one.amount is not None), Decimal(0))
+    net = amounts if _is_exclusive(invoice) else amounts - tax
+    return Shown(
+        lines=tuple(lines),
+        net=net,
+        tax=tax,
+        total=net + tax,
+        facts=tuple(_facts(invoice, preferences)),
+        notes=tuple(notes),
+    )
+
+
+def _shown(row: Row, sent: Mapping[str, Any], basis: TaxBasis) -> ShownLine:
+    quantity, price = Decimal(sent["Quantity"]), Decimal(sent["UnitAmount"])
+    amount = to_cents(quantity * price)
+    tax = Decimal(sent.get("TaxAmount", _raw_tax(amount, row.tax_rate, basis)))
+    [tracked] = sent.get("Tracking") or [{"Option": ""}]
+    return ShownLine(
+        description=sent["Description"],
+        lines=row.lines,
+        quantity=quantity,
+        unit_price=price,
+        amount=amount,
+        tax=to_cents(tax),
+        account_code=row.account_code,
+        tax_code=row.tax_code,
+        job_code=tracked["Option"],
+    )
+
+
+def _notes_on_row(row: Row, texts: Sequence[Mapping[str, Any]], basis: TaxBasis) -> Iterator[str]:
+    lines = f"line {row.line}" if len(row.lines) == 1 else f"lines {', '.join(map(str, row.lines))}"
+    if texts:
+        yield (
+            f"The text of {lines} is longer than the {DESCRIPTION_LENGTH} characters {LABEL} takes:"
+            " it goes on in a line of text."
+        )
+    more = row.tax - to_cents(_raw_tax(row.amount, row.tax_rate, basis))
+    if more:
+        yield (
+            f"{LABEL} would round the tax of {lines} to {row.tax - more}; Abtrac's {row.tax} is"
+            f" sent with it ({abs(more)} {'more' if more > 0 else 'less'})."
+        )
+
+
+def _facts(invoice: SalesInvoice, preferences: Preferences) -> Iterator[tuple[str, str]]:
+    """What is sent beside the lines, in Xero's words."""
+    note = isinstance(invoice, CreditNote)
+    yield "Contact", invoice.contact.name
+    yield "Credit note number" if note else "Invoice number", invoice.number
+    if reference := cut(clean(invoice.reference), REFERENCE_LENGTH):
+        yield "Reference", reference
+    yield "Date", day(invoice.issued)
+    if not note:
+        yield "Due date", day(invoice.due)
+    yield "Currency", invoice.currency
+    yield "Amounts are", "Tax exclusive" if _is_exclusive(invoice) else "Tax inclusive"
+    yield "Status", STATUSES.get(preferences.status, preferences.status)
+    if preferences.tracking:
+        yield "Tracking category", preferences.tracking
 
 
 def differences(
@@ -145,21 +241,45 @@ def differences(
     return tuple(found)
 
 
-def _common(invoice: SalesInvoice, preferences: Preferences) -> dict[str, Any]:
-    if not invoice.contact_id:
-        raise Rejected(
-            f"{invoice.contact.name} is not linked to a contact in {LABEL}.",
-            field="contact",
-            code="contact_missing",
-            next_step="Retry: the client is then looked up in Xero again, or added.",
-        )
+def _refusals(invoice: SalesInvoice, preferences: Preferences) -> Iterator[Rejected]:
+    if problem := _problem_of_number(invoice):
+        yield problem
     if invoice.total < 0:
-        raise Rejected(
+        yield Rejected(
             f"{LABEL} takes no negative invoices; this has to be a credit note.",
             field="total",
             code="negative",
             next_step=CORRECT_IT,
         )
+    if not invoice.lines:
+        yield Rejected(
+            "The invoice has no lines.", field="lines", code="no_lines", next_step=CORRECT_IT
+        )
+    for taxed in _taxed(invoice, preferences):
+        if not _is_near(taxed, invoice.tax_basis):
+            yield _tax_differs(taxed, invoice.tax_basis)
+
+
+def _stop_at(reasons: Sequence[Rejected]) -> None:
+    """Raise the first of the reasons, which tells the others."""
+    if reasons:
+        first, *others = reasons
+        first.others = tuple(others)
+        raise first
+
+
+def _contact_missing(invoice: SalesInvoice) -> Iterator[Rejected]:
+    if not invoice.contact_id:
+        yield Rejected(
+            f"{invoice.contact.name} is not linked to a contact in {LABEL}.",
+            field="contact",
+            code="contact_missing",
+            subject=invoice.contact.name,
+            next_step="Retry: the client is then looked up in Xero again, or added.",
+        )
+
+
+def _common(invoice: SalesInvoice, preferences: Preferences) -> dict[str, Any]:
     common = {
         "Contact": {"ContactID": invoice.contact_id},
         "Date": invoice.issued.isoformat(),
@@ -176,23 +296,25 @@ def _common(invoice: SalesInvoice, preferences: Preferences) -> dict[str, Any]:
     return {**common, "Reference": reference} if reference else common
 
 
-def _number(invoice: SalesInvoice) -> str:
-    """The number as it is: a number is never shortened or changed."""
-    problem = ""
-    if not invoice.number or invoice.number != invoice.number.strip():
+def _problem_of_number(invoice: SalesInvoice) -> Rejected | None:
+    """A number is sent as it is, never shortened or changed."""
+    number, code, problem = invoice.number, "number", ""
+    if not number or number != number.strip():
         problem = "is empty or has spaces around it"
-    elif len(invoice.number) > NUMBER_LENGTH:
-        problem = f"has more than the {NUMBER_LENGTH} characters {LABEL} takes"
-    elif '"' in invoice.number or "\\" in invoice.number:
+    elif len(number) > NUMBER_LENGTH:
+        code = "number_too_long"
+        problem = f"has {len(number)} characters; {LABEL} takes {NUMBER_LENGTH}"
+    elif '"' in number or "\\" in number:
         problem = f"has a character by which it could not be found again in {LABEL}"
-    if problem:
-        raise Rejected(
-            f"The number {invoice.number} {problem}.",
-            field="number",
-            code="number",
-            next_step="Give it another number in Abtrac, then retry.",
-        )
-    return invoice.number
+    if not problem:
+        return None
+    return Rejected(
+        f"The number {number} {problem}.",
+        field="number",
+        code=code,
+        subject=number,
+        next_step="Give it another number in Abtrac, then retry.",
+    )
 
 
 def _rows(invoice: SalesInvoice, preferences: Preferences) -> list[Row]:
@@ -203,7 +325,7 @@ def _rows(invoice: SalesInvoice, preferences: Preferences) -> list[Row]:
 def _row(line: InvoiceLine, place: int, invoice: SalesInvoice) -> Row:
     fallback = "Disbursement" if line.kind is LineKind.DISBURSEMENT else "Fees"
     row = Row(
-        line=place,
+        lines=(place,),
         description=clean(line.description) or fallback,
         quantity=line.quantity,
         unit_price=line.unit_price,
@@ -260,7 +382,7 @@ def _merge(group: Sequence[Row], invoice: SalesInvoice) -> Row:
     word = "credit note" if isinstance(invoice, CreditNote) else "invoice"
     return replace(
         group[0],
-        merged=len(group),
+        lines=tuple(row.line for row in group),
         description=f"{what} as per {word} {invoice.number}",
         quantity=Decimal(1),
         unit_price=amount,
@@ -290,18 +412,57 @@ def _to_lines(row: Row, basis: TaxBasis, preferences: Preferences) -> Iterable[d
 def _tax_amount(row: Row, basis: TaxBasis) -> dict[str, Any]:
     """The tax, where Xero would come to another by cents. Otherwise it is left to Xero."""
     reckoned = _raw_tax(row.amount, row.tax_rate, basis)
-    tax = to_cents(reckoned)
     # Which way Xero rounds a half cent is not published, so it is told.
-    if row.tax == tax == reckoned.quantize(CENT, ROUND_HALF_DOWN):
+    if row.tax == to_cents(reckoned) == reckoned.quantize(CENT, ROUND_HALF_DOWN):
         return {}
-    if abs(row.tax - tax) <= FEW_CENTS + CENT * (row.merged - 1):
-        return {"TaxAmount": number(row.tax)}
-    raise Rejected(
-        f"Abtrac's tax is {row.tax}, but {row.tax_code} at {number(row.tax_rate)} % of"
-        f" {row.amount} is {tax}.",
+    return {"TaxAmount": number(row.tax)}
+
+
+class _Taxed(NamedTuple):
+    """What the tax of a line as it is sent depends on."""
+
+    line: int
+    merged: int
+    amount: Decimal
+    tax: Decimal
+    rate: Decimal
+    tax_code: str
+
+
+def _taxed(invoice: SalesInvoice, preferences: Preferences) -> Iterable[_Taxed]:
+    """Of each line as it is sent, without making the lines: a click asks this of thousands."""
+    inside = not _is_exclusive(invoice)
+    apart = preferences.detail is Detail.LINES
+    sums: dict[Any, _Taxed] = {}
+    for place, line in enumerate(invoice.lines, start=1):
+        amount = line.net + line.tax if inside else line.net
+        job = line.job_code if preferences.tracking else ""
+        key = place if apart else (line.account_code, line.tax_code, job)
+        before = sums.get(key)
+        sums[key] = (
+            _Taxed(place, 1, amount, line.tax, line.tax_rate, line.tax_code)
+            if before is None
+            else before._replace(
+                merged=before.merged + 1, amount=before.amount + amount, tax=before.tax + line.tax
+            )
+        )
+    return sums.values()
+
+
+def _is_near(taxed: _Taxed, basis: TaxBasis) -> bool:
+    """Whether the tax is what the rate makes of the amount, but for cents of rounding."""
+    reckoned = to_cents(_raw_tax(taxed.amount, taxed.rate, basis))
+    return abs(taxed.tax - reckoned) <= FEW_CENTS + CENT * (taxed.merged - 1)
+
+
+def _tax_differs(taxed: _Taxed, basis: TaxBasis) -> Rejected:
+    reckoned = to_cents(_raw_tax(taxed.amount, taxed.rate, basis))
+    return Rejected(
+        tax_differs(taxed.tax, taxed.tax_code, taxed.rate, taxed.amount, reckoned),
         field="tax_code",
         code="tax_differs",
-        line=row.line,
+        subject=taxed.tax_code,
+        line=taxed.line,
         next_step="Choose the tax code that fits, or correct the tax in Abtrac, then retry.",
     )
 

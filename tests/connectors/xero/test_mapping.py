@@ -197,7 +197,7 @@ def test_tax_that_does_not_fit_the_tax_code_is_refused(tax: str) -> None:
     wrong = line("100.00", quantity="1", unit_price="100", tax=tax)
     error = refused(invoice(line(), wrong))
     assert (error.field, error.line) == ("tax_code", 2)
-    assert str(error) == f"Abtrac's tax is {tax}, but OUTPUT2 at 15 % of 100.00 is 15.00."
+    assert str(error) == f"Its tax is {tax}, but OUTPUT2 at 15 % of 100.00 is 15.00."
 
 
 def test_one_line_per_invoice_merges_the_same_codes_and_never_across_them() -> None:
