@@ -6,6 +6,7 @@ missing code of every line is reported at once.
 
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -31,8 +32,14 @@ from interfaces.common_settings import REFERENCE
 from interfaces.models import AccountingInterface
 from invoicing import models
 
+NAMESPACE = uuid.UUID("5d0e5c0e-6c35-4c1c-9a55-2c1d7d8f3a10")
 BY_NUMBER = "number"
 BY_NAME_ON_INVOICE = "name_on_invoice"
+
+
+def document_key(*, interface_id: int, kind: str, document_id: int, name: str = "") -> str:
+    """Our own name for a document at an interface; the same for ever, whatever is corrected."""
+    return str(uuid.uuid5(NAMESPACE, f"{interface_id}/{kind}/{document_id}/{name}"))
 
 
 def contact_name(interface: AccountingInterface, invoice: models.Invoice) -> str:
@@ -143,11 +150,15 @@ def lines_of(invoices: Iterable[models.Invoice]) -> Lines:
 def attach(rows: Sequence[Model], *names: str) -> None:
     """Give each row what it names by these foreign keys: a query for each, however many share it.
 
+    One that every row has already is not asked for again.
+
     A join would build it anew for every row; Django's own prefetch of a foreign key asks for a
     thousand of them by a thousand comparisons, which is more than SQLite takes.
     """
     for name in names:
-        key: Any = rows[0]._meta.get_field(name) if rows else None
+        if all(name in row._state.fields_cache for row in rows):
+            continue
+        key: Any = rows[0]._meta.get_field(name)
         wanted = {getattr(row, key.attname) for row in rows} - {None}
         named = key.related_model._base_manager.filter(pk__in=wanted) if wanted else ()
         found = {one.pk: one for one in named}
@@ -163,9 +174,10 @@ def invoice_of(
     key: str,
     lines: Lines | None = None,
 ) -> tuple[SalesInvoice, list[Fault]]:
-    """The invoice, or a credit note with every sign turned, and all that is wrong with it.
+    """The invoice, or a credit note with every sign turned, and what is wrong with its codes.
 
-    `lines` are those of many invoices, read at once.
+    What else the package would refuse is asked by `invoicing.preflight`. `lines` are those of many
+    invoices, read at once.
     """
     lines = lines or lines_of([invoice])
     sign = -1 if invoice.is_credit_note else 1
@@ -215,7 +227,6 @@ def invoice_of(
         order_number=invoice.order_number,
         claim_number=invoice.claim_number,
     )
-    faults += _faults_of(invoice, interface=interface)
     if not invoice.is_credit_note:
         return document, faults
     credited = invoice.credits.number if invoice.credits else ""
@@ -240,34 +251,6 @@ def line_facts(
         net=row.net,
         tax=row.tax,
     )
-
-
-def _faults_of(invoice: models.Invoice, *, interface: AccountingInterface) -> list[Fault]:
-    faults = []
-    length = interface.package.limits.number_length
-    label = interface.package.label
-    if len(invoice.number) > length:
-        faults.append(
-            Fault(
-                field="number",
-                code="number_too_long",
-                message=f"Invoice number {invoice.number} has {len(invoice.number)} characters;"
-                f" {label} takes {length}.",
-            )
-        )
-    if interface.currencies and invoice.currency not in interface.currencies:
-        faults.append(
-            Fault(
-                field="currency",
-                code="currency_not_enabled",
-                subject=invoice.currency,
-                message=f"{interface.company_file_name} in {label} has no currency"
-                f" {invoice.currency}.",
-                next_step=f"Enable {invoice.currency} in {label}, then read the codes again under"
-                " Accounting >> Interface Settings, or correct the currency in Abtrac. Then retry.",
-            )
-        )
-    return faults
 
 
 # --- Stored form -------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ Nothing is written, neither here nor in the package. All that is wrong is told a
 cannot be made because an earlier one failed says so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from connectors.base.documents import Contact, CreditNote, SalesInvoice, TaxBasis
 from connectors.base.errors import ConnectorError, RetryLater
-from connectors.base.faults import Fault
+from connectors.base.faults import Fault, Weight
 from connectors.base.protocol import (
     Found,
     ListsCompanyFiles,
@@ -23,14 +23,15 @@ from connectors.base.protocol import (
     PushesContacts,
     ReadsCodes,
 )
-from interfaces.codes import CodeBook, refresh_codes
+from interfaces.codes import refresh_codes
 from interfaces.connections import open_connector
 from interfaces.models import AccountingInterface, Credential
-from invoicing import documents
+from invoicing import preflight
+from invoicing.documents import document_key
 from invoicing.models import Invoice
 from invoicing.uploads import offered
-from invoicing.uploads.enqueue import dated, document_key
-from invoicing.words import all_of, counted, listed, money
+from invoicing.uploads.enqueue import dated
+from invoicing.words import all_of, counted, listed
 from offices.models import Practice
 from offices.tenancy import acting_for
 
@@ -39,8 +40,8 @@ MOST_LOOKED_AT = 500
 GOOD, BAD, WARN, LATER, UNASKED = "ready", "error", "warning", "retry", "draft"
 # Codes read so long ago are not read again: the package counts its calls.
 JUST_READ = timedelta(seconds=60)
-# Of tax on a line: what rounding explains.
-ROUNDING = Decimal("0.02")
+# What the lock date is told of by itself.
+LOCKED = "period_locked"
 CURRENCIES = {"NZ": "NZD", "AU": "AUD"}
 
 
@@ -193,32 +194,13 @@ def _waiting_at(interface: AccountingInterface) -> _Waiting:
         .filter(invoice_setting__interface=interface)
         .order_by("issued", "number", "id")[:MOST_LOOKED_AT]
     )
-    documents.attach(invoices, "office", "invoice_setting", "client", "job", "credits")
-    book, lines = CodeBook.load(interface), documents.lines_of(invoices)
+    checked = preflight.check(invoices)
     built, faults = [], []
-    for invoice in invoices:
-        kind = "credit_note" if invoice.is_credit_note else "invoice"
-        key = document_key(interface_id=interface.pk, kind=kind, document_id=invoice.pk)
-        document, wrong = documents.invoice_of(
-            invoice, lines=lines, interface=interface, book=book, key=key
-        )
-        built.append(document)
-        faults += [(invoice.number, one) for one in [*wrong, *_odd_tax(document)]]
+    for one in checked.values():
+        assert one.document is not None  # noqa: S101 - they were asked for by their interface
+        built.append(one.document)
+        faults += [(one.invoice.number, fault) for fault in one.faults]
     return _Waiting(invoices=invoices, built=built, faults=faults)
-
-
-def _odd_tax(document: SalesInvoice) -> Iterator[Fault]:
-    """Lines whose tax is not what their tax code's rate makes of them."""
-    for number, line in enumerate(document.lines, start=1):
-        expected = line.net * line.tax_rate / 100
-        if line.tax_code and abs(line.tax - expected) > ROUNDING:
-            yield Fault(
-                field="tax_code",
-                line=number,
-                message=f"{document.number}, line {number}: its tax is {money(line.tax)}, but"
-                f" {line.tax_code} at {line.tax_rate.normalize():f} % of {money(line.net)} is"
-                f" {money(expected)}.",
-            )
 
 
 def concerns(practice: Practice, interface: AccountingInterface) -> list[Check]:
@@ -236,12 +218,10 @@ def _of_codes(waiting: _Waiting) -> list[Check]:
     """Accounts, tax codes, and whatever else our own checks would refuse."""
     checks = []
     for name, field in (("Accounts", "account_code"), ("Tax codes", "tax_code")):
-        messages = list(
-            dict.fromkeys(fault.message for _, fault in waiting.faults if fault.field == field)
-        )
-        if messages:
-            more = f" And {len(messages) - 3} more." if len(messages) > 3 else ""
-            sentence = " ".join(messages[:3]) + more
+        causes = _told_once(one for one in waiting.faults if one[1].field == field)
+        if causes:
+            more = f" And {len(causes) - 3} more." if len(causes) > 3 else ""
+            sentence = " ".join(causes[:3]) + more
             checks.append(Check(name=name, state=BAD, sentence=sentence, step="codes"))
         else:
             sentence = (
@@ -250,11 +230,25 @@ def _of_codes(waiting: _Waiting) -> list[Check]:
                 else "No invoice waits, so there is no line to look at."
             )
             checks.append(Check(name=name, state=GOOD, sentence=sentence))
-    others = [(number, one) for number, one in waiting.faults if not one.field.endswith("_code")]
+    others = _told_once(
+        (number, fault)
+        for number, fault in waiting.faults
+        if fault.weight is Weight.REFUSED
+        and not fault.field.endswith("_code")
+        and fault.code != LOCKED
+    )
     if others:
-        sentence = " ".join(f"{number}: {one.message}" for number, one in others[:3])
-        checks.append(Check(name="Invoices", state=WARN, sentence=sentence))
+        checks.append(Check(name="Invoices", state=WARN, sentence=" ".join(others[:3])))
     return checks
+
+
+def _told_once(faults: Iterable[tuple[str, Fault]]) -> list[str]:
+    """Each cause once, with the first invoice and line it is found on."""
+    causes: dict[tuple[str, str], str] = {}
+    for number, fault in faults:
+        where = f"{number}, line {fault.line}" if fault.line else number
+        causes.setdefault((fault.code, fault.subject), f"{where}: {fault.message}")
+    return list(causes.values())
 
 
 def _of_currency(
@@ -279,7 +273,7 @@ def _of_lock(interface: AccountingInterface, waiting: _Waiting) -> Iterator[Chec
         if interface.package.can(ReadsCodes):
             yield Check(name="Lock date", state=GOOD, sentence="The books are not locked.")
         return
-    locked = [one.number for one in waiting.invoices if one.issued <= interface.lock_date]
+    locked = [number for number, fault in waiting.faults if fault.code == LOCKED]
     day = dated(interface.lock_date)
     if locked:
         yield Check(

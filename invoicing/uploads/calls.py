@@ -14,9 +14,9 @@ from connectors.base.errors import NeedsReconnect, OutcomeUnknown, Rejected, Ret
 from connectors.base.protocol import Found, Outcome
 from interfaces import clock, lanes
 from interfaces.lanes import Held, LostLane
+from invoicing.documents import NAMESPACE
 from invoicing.models import Exchange, Upload
 from invoicing.uploads import killpoints, outcomes, states
-from invoicing.uploads.enqueue import NAMESPACE
 from invoicing.uploads.kinds import Carrier
 from invoicing.uploads.recorder import LaneRecorder
 from invoicing.uploads.states import State

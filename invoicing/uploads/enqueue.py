@@ -1,6 +1,5 @@
 """Upload to accounts: check, freeze, number the batch, queue, ring."""
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -10,11 +9,10 @@ from django.db.models import F, Max, Q, QuerySet
 from django.utils.formats import date_format
 
 from connectors.base.faults import Fault
-from connectors.base.protocol import PostsCreditNotes
 from interfaces import clock, lanes
-from interfaces.codes import CodeBook
 from interfaces.models import AccountingInterface
-from invoicing import documents
+from invoicing import documents, preflight
+from invoicing.documents import document_key
 from invoicing.models import (
     Batch,
     Client,
@@ -25,13 +23,13 @@ from invoicing.models import (
     JobLink,
     Upload,
 )
+from invoicing.preflight import Checked
 from invoicing.uploads import adding
 from invoicing.uploads.kinds import sends_jobs, updates_contacts
 from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING, State, mark_in_upload
 from offices.models import Practice, User
 from offices.tenancy import current_practice_id
 
-NAMESPACE = uuid.UUID("5d0e5c0e-6c35-4c1c-9a55-2c1d7d8f3a10")
 CORRECT_IT = "Correct it in Abtrac or under Accounting >> Interface Settings, then retry."
 # In which invoices are sent, and in which everybody locks them.
 ORDER = ("issued", "number", "id")
@@ -73,11 +71,6 @@ def offered() -> QuerySet[Invoice]:
         parked_at__isnull=True,
         in_accounts_at__isnull=True,
     ).exclude(total=0)
-
-
-def document_key(*, interface_id: int, kind: str, document_id: int, name: str = "") -> str:
-    """Our own name for a document at an interface; the same for ever, whatever is corrected."""
-    return str(uuid.uuid5(NAMESPACE, f"{interface_id}/{kind}/{document_id}/{name}"))
 
 
 @transaction.atomic
@@ -257,32 +250,21 @@ def new_batch(actor: User | None) -> Batch:
 def _uploads_of(
     invoices: Sequence[Invoice], *, batch: Batch, before: _Before, now: datetime
 ) -> list[Upload]:
-    books: dict[int, CodeBook] = {}
     uploads = []
-    lines = documents.lines_of(invoices)
+    checked = preflight.check(invoices, remarks=False)
     for invoice in invoices:
         interface = invoice.invoice_setting.interface
         assert interface is not None  # noqa: S101 - those without one were left out
-        book = books.get(interface.pk)
-        if book is None:
-            book = books[interface.pk] = CodeBook.load(interface)
-        uploads.append(
-            draft(
-                invoice,
-                lines=lines,
-                interface=interface,
-                book=book,
-                upload=Upload(
-                    interface=interface,
-                    batch=batch,
-                    invoice=invoice,
-                    due=now,
-                    created_at=now,
-                    revision=before.revisions.get(invoice.pk, 0) + 1,
-                    unknown_since=before.unknown.get((invoice.pk, interface.pk)),
-                ),
-            )
+        upload = Upload(
+            interface=interface,
+            batch=batch,
+            invoice=invoice,
+            due=now,
+            created_at=now,
+            revision=before.revisions.get(invoice.pk, 0) + 1,
+            unknown_since=before.unknown.get((invoice.pk, interface.pk)),
         )
+        uploads.append(draft(checked[invoice.pk], upload=upload))
     for one in uploads:
         if one.unknown_since and one.state == State.QUEUED:
             # Parked before anybody knew whether it had arrived.
@@ -295,36 +277,21 @@ def look_first(interface: AccountingInterface) -> str:
     return f"Looking in {interface.package.label} first."
 
 
-def draft(
-    invoice: Invoice,
-    *,
-    lines: documents.Lines,
-    interface: AccountingInterface,
-    book: CodeBook,
-    upload: Upload,
-) -> Upload:
-    """Freeze the invoice into the upload: queued when it can go, refused with every reason."""
-    kind = Upload.Kind.CREDIT_NOTE if invoice.is_credit_note else Upload.Kind.INVOICE
-    key = document_key(interface_id=interface.pk, kind=kind, document_id=invoice.pk)
-    document, faults = documents.invoice_of(
-        invoice, lines=lines, interface=interface, book=book, key=key
-    )
-    if invoice.is_credit_note and not interface.package.can(PostsCreditNotes):
-        label = interface.package.label
-        faults.append(
-            Fault(
-                field="total",
-                code="no_credit_notes",
-                message=f"{label} takes no credit notes from us.",
-            )
-        )
-    upload.kind = kind
-    upload.document = documents.to_json(document)
+def draft(checked: Checked, *, upload: Upload) -> Upload:
+    """Freeze what was checked into the upload: queued, or refused with every reason.
+
+    Its `faults` are those reasons, for whoever sorts uploads by what is to be mended.
+    """
+    assert checked.document is not None  # noqa: S101 - those without an interface were left out
+    invoice, faults = checked.invoice, checked.refusals
+    upload.kind = preflight.kind_of(invoice)
+    upload.document = documents.to_json(checked.document)
     upload.state = State.REFUSED if faults else State.QUEUED
     upload.reason = "\n".join(_sentence(invoice, fault) for fault in faults)
     upload.field = faults[0].field if faults else ""
     upload.code = faults[0].code if faults else ""
     upload.next_step = "\n".join(dict.fromkeys(one.next_step or CORRECT_IT for one in faults))
+    upload.faults = faults  # type: ignore[attr-defined]
     return upload
 
 

@@ -7,9 +7,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from interfaces import clock, lanes
-from interfaces.codes import CodeBook
 from interfaces.models import AccountingInterface
-from invoicing import documents
+from invoicing import documents, preflight
 from invoicing.models import Invoice, Upload, UploadEvent
 from invoicing.uploads import outcomes, states
 from invoicing.uploads.enqueue import (
@@ -171,8 +170,7 @@ def _left_out(upload: Upload, reason: str) -> LeftOut:
 
 def _freeze_anew(uploads: Sequence[Upload], *, actor: User | None) -> list[Upload]:
     """Check and freeze again; those our own checks refuse once more are answered."""
-    books: dict[int, CodeBook] = {}
-    lines = documents.lines_of(one.invoice for one in uploads if one.invoice)
+    checked = preflight.check([one.invoice for one in uploads if one.invoice], remarks=False)
     passed: list[Upload] = []
     refused: list[Upload] = []
     now = clock.now()
@@ -180,16 +178,8 @@ def _freeze_anew(uploads: Sequence[Upload], *, actor: User | None) -> list[Uploa
         assert one.invoice is not None  # noqa: S101 - documents name their invoice
         interface = one.invoice.invoice_setting.interface
         assert interface is not None  # noqa: S101 - those without one were left out
-        if interface.pk not in books:
-            books[interface.pk] = CodeBook.load(interface)
         before = one.state
-        draft(
-            one.invoice,
-            lines=lines,
-            interface=interface,
-            book=books[interface.pk],
-            upload=one,
-        )
+        draft(checked[one.invoice.pk], upload=one)
         (passed if one.state == State.QUEUED else refused).append(one)
         one.state = before
         one.interface = interface

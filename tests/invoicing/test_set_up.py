@@ -315,7 +315,7 @@ def test_tax_that_the_rate_does_not_explain_is_told_before_anything_is_sent(
     check = checks_of(practice, interface)["Tax codes"]
     assert (check.state, check.step) == ("error", "codes")
     assert check.sentence == (
-        f"{invoice.number}, line 1: its tax is 155.25, but ZERORATED at 0 % of 1,035.00 is 0.00."
+        f"{invoice.number}, line 1: Its tax is 155.25, but ZERORATED at 0 % of 1,035.00 is 0.00."
     )
     page = text_of(browser.get(page_of("invoicing:go_live", interface)))
     assert check.sentence in page

@@ -298,7 +298,7 @@ def test_each_next_step_is_told_once(desk: Desk) -> None:
     invoice = desk.invoice(currency="EUR", number="N" * 21)
     desk.upload(invoice)
     steps = desk.of(invoice).next_step.splitlines()
-    assert [one.split()[0] for one in steps] == ["Correct", "Enable"]
+    assert [one.split()[0] for one in steps] == ["Un-commit", "Enable"]
 
 
 def test_one_bad_invoice_does_not_stop_the_others(desk: Desk) -> None:
