@@ -1,5 +1,6 @@
 """Invoices and what belongs to them, and the uploads that carry them to the accounts."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from connectors.base.documents import LineKind, TaxBasis
+from connectors.base.faults import Fault
 from interfaces.models import AccountingInterface
 from offices.models import Office, Practice
 from offices.tenancy import PracticeOwned
@@ -470,6 +472,11 @@ class Upload(PracticeOwned):
     there = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)
+
+    # Known of a row in hand only, by whoever moves it: every reason why it failed, and the contact
+    # or job whose failing holds it up.
+    faults: Sequence[Fault] = ()
+    waits_for: "Upload | None" = None
 
     class Meta(PracticeOwned.Meta):
         constraints = [

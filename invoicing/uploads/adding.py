@@ -43,6 +43,20 @@ def add(uploads: Sequence[Upload], *, actor: User | None) -> None:
     _begin_history(first, actor=actor)
 
 
+def learn_ids(uploads: Sequence[Upload]) -> None:
+    """Give rows just added to one batch their ids: documents, of which an invoice has one there."""
+    if not uploads:
+        return
+    added = Upload.objects.filter(
+        batch=uploads[0].batch_id,
+        kind__in={one.kind for one in uploads},
+        invoice__in=[one.invoice_id for one in uploads],
+    )
+    ids = dict(added.values_list("invoice_id", "pk"))
+    for one in uploads:
+        one.pk = ids[one.invoice_id or 0]
+
+
 def _begin_history(first: Upload, *, actor: User | None) -> None:
     moment: Any = UploadEvent._meta.get_field("at")
     with connection.cursor() as cursor:

@@ -14,6 +14,7 @@ from connectors.base.errors import NeedsReconnect, OutcomeUnknown, Rejected, Ret
 from connectors.base.protocol import Found, Outcome
 from interfaces import clock, lanes
 from interfaces.lanes import Held, LostLane
+from invoicing import reasons
 from invoicing.documents import NAMESPACE
 from invoicing.models import Exchange, Upload
 from invoicing.uploads import killpoints, outcomes, states
@@ -318,6 +319,7 @@ class Calls:
                 if one.state == State.SENDING or one.unknown_since is None:
                     # A call made once more may take effect as late as if it were the first.
                     one.unknown_since = now
+                one.faults = reasons.needs_person(one, reasons.OUR_FAULT)
             states.move(
                 uploads,
                 State.NEEDS_PERSON,

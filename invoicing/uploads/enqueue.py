@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from connectors.base.faults import Fault
 from interfaces import clock, lanes
 from interfaces.models import AccountingInterface
-from invoicing import documents, preflight
+from invoicing import causes, documents, preflight
 from invoicing.documents import document_key
 from invoicing.models import (
     Batch,
@@ -99,6 +99,7 @@ def enqueue(
     mark_in_upload(going, True)
     for interface_id in sorted({one.interface_id for one in going}):
         lanes.wake(interface_id)
+    _in_step(uploads, companions, before=before)
     if not going:
         Batch.objects.filter(pk=batch.pk).update(finished_at=now)
     return Enqueued(
@@ -136,6 +137,8 @@ class _Before:
     revisions: dict[int, int]
     # Since when it may be there, at an interface, for all that the last upload of it found out.
     unknown: dict[tuple[int, int], datetime | None]
+    # The uploads of them that some cause holds up.
+    held_up: dict[int, list[int]]
 
 
 def _before(invoices: Sequence[Invoice]) -> _Before:
@@ -143,10 +146,21 @@ def _before(invoices: Sequence[Invoice]) -> _Before:
     batches: dict[int, int] = {}
     revisions: dict[int, int] = {}
     unknown: dict[tuple[int, int], datetime | None] = {}
+    held_up: dict[int, list[int]] = {}
     earlier = Upload.objects.filter(invoice__in=[one.pk for one in invoices]).order_by("pk")
-    for invoice_id, interface_id, kind, state, revision, since, number in earlier.values_list(
-        *("invoice_id", "interface_id", "kind", "state", "revision", "unknown_since"),
-        "batch__number",
+    for (
+        pk,
+        invoice_id,
+        interface_id,
+        kind,
+        state,
+        revision,
+        since,
+        number,
+        held,
+    ) in earlier.values_list(
+        *("pk", "invoice_id", "interface_id", "kind", "state", "revision", "unknown_since"),
+        *("batch__number", "has_causes"),
     ):
         assert invoice_id is not None  # noqa: S101 - asked for by it
         revisions[invoice_id] = max(revisions.get(invoice_id, 0), revision)
@@ -154,7 +168,9 @@ def _before(invoices: Sequence[Invoice]) -> _Before:
             batches[invoice_id] = number
         if kind in DOCUMENTS:
             unknown[invoice_id, interface_id] = since
-    return _Before(batches=batches, revisions=revisions, unknown=unknown)
+        if kind in DOCUMENTS and held:
+            held_up.setdefault(invoice_id, []).append(pk)
+    return _Before(batches=batches, revisions=revisions, unknown=unknown, held_up=held_up)
 
 
 def _left_out(
@@ -238,6 +254,15 @@ def why_not_by_itself(invoice: Invoice, batches: Mapping[int, int]) -> str:
     return ""
 
 
+def _in_step(uploads: Sequence[Upload], companions: Sequence[Upload], *, before: _Before) -> None:
+    """The new uploads take the place of earlier ones; those refused at once have their causes."""
+    earlier = {pk for one in uploads for pk in before.held_up.get(one.invoice_id or 0, ())}
+    causes.let_go_of(earlier | causes.replaced_by(companions))
+    refused = [one for one in uploads if one.state == State.REFUSED]
+    adding.learn_ids(refused)
+    causes.held_up(refused)
+
+
 def new_batch(actor: User | None) -> Batch:
     """The practice's next batch, empty."""
     # The practice's row is the lock that numbers its batches one after the other.
@@ -287,6 +312,7 @@ def draft(checked: Checked, *, upload: Upload) -> Upload:
     upload.kind = preflight.kind_of(invoice)
     upload.document = documents.to_json(checked.document)
     upload.state = State.REFUSED if faults else State.QUEUED
+    upload.faults = tuple(faults)
     upload.reason = "\n".join(_sentence(invoice, fault) for fault in faults)
     upload.field = faults[0].field if faults else ""
     upload.code = faults[0].code if faults else ""
@@ -369,14 +395,13 @@ def enqueue_contacts(
     if not new:
         return None
     batch, now = new_batch(actor), clock.now()
-    adding.add(
-        [
-            _contact(client, interface=interface, name=name, link=link, batch=batch, due=now)
-            for (_, link), (client, name) in new.items()
-        ],
-        actor=actor,
-    )
+    uploads = [
+        _contact(client, interface=interface, name=name, link=link, batch=batch, due=now)
+        for (_, link), (client, name) in new.items()
+    ]
+    adding.add(uploads, actor=actor)
     lanes.wake(interface.pk)
+    causes.let_go_of(causes.replaced_by(uploads))
     return batch
 
 

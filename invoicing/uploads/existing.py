@@ -6,6 +6,7 @@ from connectors.base.documents import Conflict, Posted
 from connectors.base.protocol import Found, ShowsDocuments
 from interfaces import clock, lanes
 from interfaces.connections import open_connector
+from invoicing import reasons
 from invoicing.models import Invoice, PaymentReceived, Upload
 from invoicing.uploads import followups, outcomes, states
 from invoicing.uploads.enqueue import why_not_by_itself
@@ -58,7 +59,7 @@ def link_existing(*, upload_id: int, found: Found, actor: User | None) -> None:
     upload.remote_id, upload.remote_number = found.remote_id, found.number
     upload.remote_url, upload.remote_total = outcomes.page_of(upload, found.url), found.total
     upload.reason = upload.next_step = ""
-    if upload.code == outcomes.NOT_ASKED:
+    if upload.code == reasons.NOT_ASKED:
         # Somebody has decided: taken back, it is not looked for by itself.
         upload.code = ""
     upload.linked = True
@@ -68,6 +69,8 @@ def link_existing(*, upload_id: int, found: Found, actor: User | None) -> None:
         upload.warnings += found.warnings
     else:
         upload.warnings.append(found.message)
+    # The lane before the interface and the causes, as its holder locks them.
+    lanes.wake(upload.interface_id)
     states.move(
         [upload],
         State.SENT,
@@ -78,8 +81,6 @@ def link_existing(*, upload_id: int, found: Found, actor: User | None) -> None:
         actor=actor,
         same={"due": None},
     )
-    # The lane before the interface, as its holder locks them.
-    lanes.wake(upload.interface_id)
     steps = outcomes.arrived([upload])
     outcomes.finish_batches([upload, *steps])
 
@@ -106,6 +107,7 @@ def unlink(*, upload_id: int, actor: User | None) -> bool:
     upload.linked, upload.remote_id, upload.remote_url, upload.sent_at = False, "", "", None
     upload.remote_number, upload.remote_total, upload.warnings = "", None, []
     upload.there = None
+    upload.faults = reasons.needs_person(upload, reasons.TAKEN_BACK)
     states.move(
         [upload],
         State.NEEDS_PERSON,

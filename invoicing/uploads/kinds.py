@@ -307,6 +307,8 @@ class Block:
     field: str
     reason: str
     next_step: str
+    # The contact or job itself, where it was tried and failed.
+    step: Upload | None
 
 
 def blocked_by(uploads: Sequence[Upload], linked: Mapping[int, str]) -> dict[int, Block]:
@@ -386,7 +388,7 @@ def _block(field: str, reason: str, failed: Upload | None) -> Block:
     first = failed.next_step if failed else ""
     if not first:
         first = f"Settle the {field} first, then retry this invoice."
-    return Block(field=field, reason=reason, next_step=first)
+    return Block(field=field, reason=reason, next_step=first, step=failed)
 
 
 def updates_contacts(interface: AccountingInterface) -> bool:

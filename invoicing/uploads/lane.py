@@ -14,6 +14,7 @@ from interfaces import clock, lanes
 from interfaces.lanes import Held, LostLane
 from interfaces.models import AccountingInterface
 from invoicing.models import Upload
+from invoicing.reasons import NOT_ASKED
 from invoicing.uploads import outcomes, states, waiting
 from invoicing.uploads.states import HELD, State
 from invoicing.uploads.turn import Turn, stopping
@@ -99,7 +100,7 @@ def _unasked(interface: AccountingInterface) -> QuerySet[Upload]:
     return Upload.objects.filter(
         interface=interface,
         state=State.NEEDS_PERSON,
-        code=outcomes.NOT_ASKED,
+        code=NOT_ASKED,
         unknown_since__isnull=False,
     )
 

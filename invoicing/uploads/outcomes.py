@@ -15,14 +15,13 @@ from connectors.base.protocol import ListsCompanyFiles, Outcome
 from interfaces import clock, codes
 from interfaces.lanes import Held
 from interfaces.models import AccountingInterface
-from invoicing import documents
+from invoicing import documents, reasons
 from invoicing.models import ContactLink, Upload
+from invoicing.reasons import CONFLICT, NOT_ASKED
 from invoicing.uploads import followups, kinds, states
-from invoicing.uploads.states import CONFLICT, DOCUMENTS, MOVING, State
+from invoicing.uploads.states import DOCUMENTS, MOVING, State
 from offices.tenancy import current_practice_id
 
-# The code of what a person was left with only because its interface was disconnected.
-NOT_ASKED = "not_asked"
 ANSWER_FIELDS = (
     "reason",
     "next_step",
@@ -187,6 +186,7 @@ def _fill(upload: Upload, outcome: Outcome, moment: datetime) -> None:
         upload.next_step = "\n".join(steps)
         upload.field, upload.code = outcome.field[:40], outcome.code[:60]
         upload.package_words = outcome.words
+        upload.faults = reasons.faults_of(outcome)
     else:
         upload.reason, upload.next_step = outcome.message, outcome.next_step
         upload.field, upload.code = "number", CONFLICT
@@ -253,6 +253,7 @@ def postpone(
         states.move(waiting, State.QUEUED, held=held, fields=fields)
     for one in given_up:
         one.next_step = "Find out what is wrong there, then retry."
+        one.faults = reasons.needs_person(one, reasons.GIVEN_UP)
     if given_up:
         states.move(given_up, State.NEEDS_PERSON, held=held, fields=fields)
         finish_batches(given_up)
@@ -320,6 +321,7 @@ def look_again(
         label = one.interface.package.label
         one.reason = f"We could not find out {_whether_there(one, how)}"
         one.next_step = f"Look in {label}. Say so here if it is there, else retry."
+        one.faults = reasons.needs_person(one, reasons.NOT_KNOWN)
     if given_up:
         states.move(
             given_up,
@@ -354,6 +356,7 @@ def cannot_ask(uploads: Sequence[Upload]) -> None:
             f" in {label}: what is parked is not sent."
         )
         one.code = NOT_ASKED
+        one.faults = reasons.needs_person(one, NOT_ASKED)
     fields = ("reason", "next_step", "code")
     states.move(uploads, State.NEEDS_PERSON, fields=fields, same={"due": None})
     finish_batches(uploads)

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from interfaces import clock, lanes
 from interfaces.models import AccountingInterface
-from invoicing import documents, preflight
+from invoicing import causes, documents, preflight
 from invoicing.models import Invoice, Upload, UploadEvent
 from invoicing.uploads import outcomes, states
 from invoicing.uploads.enqueue import (
@@ -81,6 +81,7 @@ def retry(*, upload_ids: Sequence[int], actor: User | None) -> Retried:
     )
     for interface_id in sorted({one.interface_id for one in going if one.state in MOVING}):
         lanes.wake(interface_id)
+    causes.held_up(refused)
     outcomes.finish_batches([*going, *again])
     moving = sum(one.state in MOVING for one in going)
     return Retried(queued=moving, refused=len(refused), left_out=left_out)

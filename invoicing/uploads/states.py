@@ -8,7 +8,9 @@ from typing import Any
 from django.db.models import Q
 
 from interfaces.lanes import Held, LostLane
+from invoicing import causes
 from invoicing.models import Invoice, Upload
+from invoicing.reasons import CONFLICT as CONFLICT  # a word of states
 from invoicing.uploads.each import add_events, update_each
 from offices.models import User
 from offices.tenancy import current_practice_id
@@ -53,8 +55,8 @@ DOCUMENTS = (Upload.Kind.INVOICE, Upload.Kind.CREDIT_NOTE)
 MOVING = (State.QUEUED, State.CLAIMED, State.SENDING, State.UNKNOWN)
 # Somebody must do something.
 FAILED = (State.REFUSED, State.NEEDS_PERSON)
-# The package holds something else in our place, so it surely does not hold ours.
-CONFLICT = "conflict"
+# Nothing more is to be done with it.
+OVER = (State.SENT, State.PARKED, State.CANCELLED, State.VOIDED)
 # Of these it may hold ours: nobody has found out, so they are never called or counted as failed.
 NOT_KNOWN = Q(state=State.NEEDS_PERSON, unknown_since__isnull=False) & ~Q(code=CONFLICT)
 # Such an invoice is not offered again.
@@ -84,6 +86,8 @@ def move(
 ) -> None:
     """Move all of them, or none, and write their history, in the caller's transaction.
 
+    Whoever holds a lane, or wakes one, does that first: the causes of what failed are locked here.
+
     `fields` are those already set on each row; `same` are values all of them get. A row that is
     not in the state we saw it in, or claimed under another fence, makes all of it raise LostLane.
     """
@@ -97,6 +101,11 @@ def move(
         if (before in LIVE) != (to in LIVE):
             mark_in_upload(rows, to in LIVE)
         add_events(rows, before=before, after=to, actor=actor)
+    # On its way again it is being tried: what held it up is over when it is there.
+    if to in FAILED:
+        causes.held_up(uploads)
+    elif to in OVER:
+        causes.let_go(uploads)
 
 
 def mark_in_upload(uploads: Iterable[Upload], live: bool) -> None:

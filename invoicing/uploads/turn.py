@@ -231,6 +231,9 @@ class _Hands:
         for one in stuck:
             block = blocks[one.pk]
             one.reason, one.field, one.next_step = block.reason, block.field, block.next_step
+            one.waits_for = block.step
+            if block.step:
+                block.step.interface = one.interface
         if stuck:
             states.move(stuck, State.REFUSED, fields=("reason", "field", "next_step"))
             outcomes.finish_batches(stuck)
