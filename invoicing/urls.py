@@ -5,6 +5,7 @@ from django.urls import URLPattern
 from invoicing.api.urls import urlpatterns_api
 from invoicing.views_available import urlpatterns_available
 from invoicing.views_batches import urlpatterns_batches
+from invoicing.views_causes import urlpatterns_causes
 from invoicing.views_client import urlpatterns_client
 from invoicing.views_clients import urlpatterns_clients
 from invoicing.views_hand_over import urlpatterns_hand_over
@@ -22,6 +23,7 @@ urlpatterns: list[URLPattern] = [
     *urlpatterns_api,
     *urlpatterns_available,
     *urlpatterns_batches,
+    *urlpatterns_causes,
     *urlpatterns_client,
     *urlpatterns_clients,
     *urlpatterns_hand_over,

@@ -10,15 +10,14 @@ from django.urls import path
 from django.views.decorators.http import require_POST, require_safe
 
 from interfaces.models import AccountingInterface
-from invoicing import client_links, client_matching
+from invoicing import client_links, client_matching, rechecking
 from invoicing.client_links import CannotMatch
 from invoicing.client_matching import Match
 from invoicing.models import Client, ContactLink, PackageContact, Upload
 from invoicing.posted import back, is_id, own_address, to
-from invoicing.selectors import went_on
-from invoicing.uploads.states import DOCUMENTS, FAILED, State
+from invoicing.uploads.states import DOCUMENTS, State
+from invoicing.views_causes import tell_checked
 from invoicing.views_clients import HERE, LIST_CHANGED, facts_of
-from invoicing.words import counted
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -92,9 +91,8 @@ def _link(request: PracticeRequest, interface: AccountingInterface, match: Match
         before="",
         after={"name": match.name, "contact": contact.remote_id, "contact_name": contact.name},
     )
-    waiting = _held_back(interface, match)
-    retry = f" Retry what waited for it: {counted(waiting, 'invoice')}." if waiting else ""
-    messages.success(request, f"{match.client} is linked to {contact.name} in {label}.{retry}")
+    messages.success(request, f"{match.client} is linked to {contact.name} in {label}.")
+    _check_again(request, interface, match)
     others = ContactLink.objects.filter(interface=interface, remote_id=contact.remote_id)
     names = others.exclude(client=match.client_id).values_list("client__name", flat=True)
     if sharing := sorted(set(names)):
@@ -147,16 +145,25 @@ def _search(interface: AccountingInterface, query: str) -> Sequence[PackageConta
     return list(rows.order_by("archived", "name", "pk")[: MOST_FOUND + 1])
 
 
-def _held_back(interface: AccountingInterface, match: Match) -> int:
-    """How many of its invoices failed for want of a contact."""
-    failed = Upload.objects.filter(
+def _check_again(request: PracticeRequest, interface: AccountingInterface, match: Match) -> None:
+    """What waited for the client's contact is checked again, and sent."""
+    checked = rechecking.check_client_again(
+        practice_id=request.practice.pk,
         interface=interface,
-        invoice__client=match.client_id,
-        kind__in=DOCUMENTS,
-        state__in=FAILED,
-        field="contact",
+        client_id=match.client_id,
+        actor=request.user,
     )
-    return failed.filter(~went_on()).count()
+    if not checked.checked:
+        return
+    record_request(
+        request,
+        "cause.checked_again",
+        match.client,
+        interface=interface.pk,
+        before={"held up": checked.checked},
+        after={"on the way": checked.on_the_way, "held up": len(checked.held_up)},
+    )
+    tell_checked(request, checked)
 
 
 def _sent(interface: AccountingInterface, client: Client) -> int:

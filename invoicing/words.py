@@ -188,10 +188,11 @@ class Besides:
 def besides_told(besides: Besides) -> str:
     """`1 contact and 2 PDFs failed; 1 job not known`; nothing where all is well."""
     told = ((besides.failed, "failed"), (besides.not_known, "not known"))
-    return "; ".join(f"{_kinds(counts)} {how}" for counts, how in told if counts)
+    return "; ".join(f"{kinds_counted(counts)} {how}" for counts, how in told if counts)
 
 
-def _kinds(counts: Mapping[str, int]) -> str:
+def kinds_counted(counts: Mapping[str, int]) -> str:
+    """`1 contact and 2 PDFs`."""
     return all_of(
         [counted(counts[kind], word) for kind, word in _BESIDES.items() if counts.get(kind)]
     )

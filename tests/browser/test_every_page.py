@@ -15,7 +15,9 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from interfaces.models import AccountingInterface
+from invoicing.causes import open_causes
 from invoicing.models import Invoice, Upload
+from invoicing.uploads.forgotten import put_right
 from offices.models import Membership, Practice, Role, SupportGrant, User
 from offices.people import make_key
 from offices.tenancy import acting_for
@@ -44,6 +46,7 @@ NO_PAGES = {
     "invoicing:read_contacts",
     "invoicing:link_exact",
     "invoicing:match_client",
+    *("invoicing:check_cause", "invoicing:check_interface", "invoicing:replace_code"),
     *("interfaces:leave", "interfaces:withdraw", "interfaces:copy_settings"),
     *("interfaces:take_on", "interfaces:quote"),
     *("invoicing:make_dry_run", "invoicing:dry_run_file", "invoicing:dry_run_outcome"),
@@ -63,7 +66,7 @@ NO_PAGES = {
 ELSEWHERE = {
     "invoicing:match_rule",
     "invoicing:park",
-    "invoicing:park_failed",
+    *("invoicing:park_failed", "invoicing:park_cause"),
     *("invoicing:mark_in_accounts", "invoicing:test"),  # test_set_up
     "interfaces:choose",
     "interfaces:callback",
@@ -80,6 +83,13 @@ ELSEWHERE = {
     "mfa_view_recovery_codes",
     "mfa_download_recovery_codes",
 }
+
+
+def causes_of(scene: Scene) -> list[int]:
+    """What keeps the uploads of the scene from going, as a look after them finds it."""
+    with acting_for(scene.interface.practice_id):
+        put_right([scene.interface.pk, scene.lapsed.pk])
+        return list(open_causes().values_list("pk", flat=True))
 
 
 def page_addresses(scene: Scene) -> dict[str, list[str]]:
@@ -131,6 +141,8 @@ def page_addresses(scene: Scene) -> dict[str, list[str]]:
         "invoicing:parked": [f"{base}parked/"],
         "invoicing:in_accounts": [f"{base}in-accounts/"],
         "invoicing:go_live": [f"{base}interfaces/{one}/go-live/"],
+        "invoicing:needs_attention": [f"{base}attention/", f"{base}attention/?sort=since"],
+        "invoicing:cause": [f"{base}attention/{cause_id}/" for cause_id in causes_of(scene)],
         "invoicing:interface_history": [f"{base}interfaces/{one}/history/"],
         "invoicing:health": [
             f"{base}interfaces/{one}/health/",
