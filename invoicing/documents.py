@@ -81,6 +81,12 @@ def job_of(job: models.Job, *, contact: Contact, key: str) -> Job:
     return Job(key=key, code=job.code, description=job.description, contact=contact)
 
 
+def _template(interface: AccountingInterface) -> str:
+    """How its references are worded; a package that is sent nothing has no such preference."""
+    wanted = interface.preference(REFERENCE)
+    return references.DEFAULT if wanted is None else str(wanted)
+
+
 def reference_of(invoice: models.Invoice, template: str) -> str:
     """What the client recognises the invoice by, as the interface's preference words it."""
     wanted = references.parse(template)
@@ -213,7 +219,7 @@ def invoice_of(
     document = SalesInvoice(
         key=key,
         number=invoice.number,
-        reference=reference_of(invoice, interface.preference(REFERENCE)),
+        reference=reference_of(invoice, _template(interface)),
         contact=contact_of(invoice.client, name=contact_name(interface, invoice), key=key),
         contact_id="",
         issued=invoice.issued,

@@ -13,6 +13,7 @@ from invoicing.views_in_accounts import urlpatterns_in_accounts
 from invoicing.views_interface import urlpatterns_interface
 from invoicing.views_invoices import urlpatterns_invoices
 from invoicing.views_links import urlpatterns_links
+from invoicing.views_preview import urlpatterns_preview
 from invoicing.views_rehearsals import urlpatterns_rehearsals
 from invoicing.views_set_up import urlpatterns_set_up
 from invoicing.views_support import urlpatterns_support
@@ -31,6 +32,7 @@ urlpatterns: list[URLPattern] = [
     *urlpatterns_interface,
     *urlpatterns_invoices,
     *urlpatterns_links,
+    *urlpatterns_preview,
     *urlpatterns_rehearsals,
     *urlpatterns_set_up,
     *urlpatterns_support,

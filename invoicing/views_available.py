@@ -59,7 +59,11 @@ def available(request: PracticeRequest) -> HttpResponse:
 @practice_view(Role.ACCOUNTS)
 def upload(request: PracticeRequest) -> HttpResponse:
     """Upload to accounts: one numbered batch of what was ticked."""
-    invoice_ids = chosen_of(request)
+    return send(request, chosen_of(request))
+
+
+def send(request: PracticeRequest, invoice_ids: Sequence[int]) -> HttpResponse:
+    """Make the batch of these, and go on to it; back where it is of none."""
     if not invoice_ids:
         return back(request, "available")
     outcome = uploads.enqueue(invoice_ids=invoice_ids, actor=request.user)

@@ -211,7 +211,6 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             "year": f"{timezone.now():%Y}",
             "month": f"{timezone.now():%m}",
             "dry_run_id": str(run.pk),
-            "cause_id": str(cause.pk),
             "job_id": str(job.pk),
         },
         # Under every name a form of the product uses for rows it is about.

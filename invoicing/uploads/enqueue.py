@@ -317,7 +317,6 @@ def draft(checked: Checked, *, upload: Upload) -> Upload:
     upload.field = faults[0].field if faults else ""
     upload.code = faults[0].code if faults else ""
     upload.next_step = "\n".join(dict.fromkeys(one.next_step or CORRECT_IT for one in faults))
-    upload.faults = faults  # type: ignore[attr-defined]
     return upload
 
 

@@ -180,9 +180,9 @@ def _fill(upload: Upload, outcome: Outcome, moment: datetime) -> None:
         upload.warnings = [*outcome.warnings, *_total_warning(upload, outcome)]
         upload.sent_at = moment
     elif isinstance(outcome, Rejected):
-        reasons = (outcome, *outcome.others)
-        upload.reason = "\n".join(_with_line(upload, str(one), one.line) for one in reasons)
-        steps = dict.fromkeys(one.next_step for one in reasons if one.next_step)
+        refusals = (outcome, *outcome.others)
+        upload.reason = "\n".join(_with_line(upload, str(one), one.line) for one in refusals)
+        steps = dict.fromkeys(one.next_step for one in refusals if one.next_step)
         upload.next_step = "\n".join(steps)
         upload.field, upload.code = outcome.field[:40], outcome.code[:60]
         upload.package_words = outcome.words

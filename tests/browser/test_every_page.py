@@ -40,6 +40,7 @@ NO_PAGES = {
     "interfaces:connect",
     "interfaces:disconnect",
     *("interfaces:pause", "interfaces:resume"),
+    *("invoicing:preview_check", "invoicing:preview_send"),
     *("invoicing:set_up", "invoicing:tried", "invoicing:try_one", "invoicing:offer_again"),
     "interfaces:statement",
     "interfaces:statements_of_all",
@@ -65,6 +66,7 @@ NO_PAGES = {
 # Pages shown only on the way somewhere; the tests of that way look at them.
 ELSEWHERE = {
     "invoicing:match_rule",
+    "invoicing:preview",  # test_clearing_the_month
     "invoicing:park",
     *("invoicing:park_failed", "invoicing:park_cause"),
     *("invoicing:mark_in_accounts", "invoicing:test"),  # test_set_up
@@ -151,6 +153,10 @@ def page_addresses(scene: Scene) -> dict[str, list[str]]:
         "invoicing:batches": [f"{base}batches/"],
         "invoicing:batch": [*batches, f"{base}batches/1/?show=failed"],
         "invoicing:invoice": [f"{base}invoices/{invoice_id}/" for invoice_id in invoices],
+        "invoicing:what_is_sent": [
+            f"{base}invoices/{scene.available[1].pk}/sent/",
+            f"{base}invoices/{invoices[1]}/sent/",
+        ],
         "invoicing:link_existing": [f"{base}uploads/{scene.uploads['conflict'].pk}/link/"],
     }
 
