@@ -57,7 +57,7 @@ class LineFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Why a line cannot be sent; `field` is `account_code` or `tax_code`.
+    """Why a line cannot be sent, and what to do; `field` is `account_code` or `tax_code`.
 
     `code` is the kind of problem, `subject` the code it is about; where none is set, what was asked
     for it last.
@@ -67,6 +67,7 @@ class Problem:
     code: str
     subject: str
     message: str
+    next_step: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +166,8 @@ class CodeBook:
         tax_code, tax_rule = self._tax(line)
         account, tax = self._accounts.get(account_code), self._taxes.get(tax_code)
         problems = [
-            _problem("account_code", "account code", account_code, account, account_rule),
-            _problem("tax_code", "tax code", tax_code, tax, tax_rule),
+            self._problem("account_code", account_code, account, account_rule),
+            self._problem("tax_code", tax_code, tax, tax_rule),
             self._mismatch(account, tax),
         ]
         return Resolved(
@@ -240,6 +241,38 @@ class CodeBook:
             yield Step(asked="Invoice", answer="not set")
         yield Step(asked=_capital(rule), answer=_in_words(code, self._taxes), taken=True)
 
+    def _problem(
+        self, field: str, code: str, found: PackageCode | None, rule: str
+    ) -> Problem | None:
+        """What is wrong with one code: none was set, it is unknown, or it may not be used."""
+        label, word, kind = self._label, field.replace("_", " "), field.removesuffix("_code")
+        if not code:
+            return Problem(
+                field=field,
+                code=f"{kind}_missing",
+                subject=rule,
+                message=f"No {word} is set: the {rule} is empty.",
+                next_step="Choose one under Accounting >> Interface Settings, then retry.",
+            )
+        if found is not None and found.can_be_used:
+            return None
+        state = _state_of(found)
+        given, another = f"{word.capitalize()} {found or code} (from the {rule})", f"another {word}"
+        told, how = {
+            _UNKNOWN: (f"is not in {label}'s list", f"or add {code} in {label}"),
+            _VANISHED: (f"is no longer in {label}'s list", f"or add {code} in {label}"),
+            "archived": (f"is archived in {label}", f"or restore {code} in {label}"),
+            "not_for_sales": (f"cannot be used on sales lines in {label}", ""),
+        }[state]
+        steps = ", ".join(filter(None, (f"Choose {another}", how, "then retry.")))
+        return Problem(
+            field=field,
+            code=f"{kind}_{_UNKNOWN if state == _VANISHED else state}",
+            subject=code,
+            message=f"{given} {told}.",
+            next_step=steps,
+        )
+
     def _mismatch(self, account: AccountCode | None, tax: TaxCode | None) -> Problem | None:
         if account is None or tax is None or account.allowed_tax_codes is None:
             return None
@@ -249,7 +282,9 @@ class CodeBook:
             field="tax_code",
             code="tax_not_for_account",
             subject=tax_with_account(tax.code, account.code),
-            message=(f"{self._label} does not take tax code {tax} with account code {account}."),
+            message=f"{self._label} does not take tax code {tax} with account code {account}.",
+            next_step="Choose another tax code or another account: sales take a tax on income. Then"
+            " retry.",
         )
 
 
@@ -276,25 +311,13 @@ def _capital(rule: str) -> str:
     return rule[:1].upper() + rule[1:]
 
 
-def _problem(
-    field: str, word: str, code: str, found: PackageCode | None, rule: str
-) -> Problem | None:
-    """What is wrong with one code: none was set, it is unknown, or it may not be used."""
-    kind = field.removesuffix("_code")
-    if not code:
-        message = f"No {word} is set: the {rule} is empty."
-        return Problem(field=field, code=f"{kind}_missing", subject=rule, message=message)
-    if found is None:
-        message = f"{word.capitalize()} {code} (from the {rule}) is not in the package's list."
-        return Problem(field=field, code=f"{kind}_unknown", subject=code, message=message)
-    if found.can_be_used:
-        return None
-    message = f"{word.capitalize()} {found} (from the {rule}) {found.why_not}."
-    return Problem(field=field, code=f"{kind}_{_kind_of(found)}", subject=code, message=message)
+_UNKNOWN, _VANISHED = "unknown", "vanished"
 
 
-def _kind_of(found: PackageCode) -> str:
+def _state_of(found: PackageCode | None) -> str:
     """Why the code may not be used, as refusals are coded."""
+    if found is None:
+        return _UNKNOWN
     if found.vanished_at is not None:
-        return "unknown"
+        return _VANISHED
     return "not_for_sales" if found.active else "archived"

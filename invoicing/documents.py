@@ -199,6 +199,7 @@ def invoice_of(
                 subject=one.subject,
                 message=one.message,
                 line=row.position,
+                next_step=one.next_step,
             )
             for one in resolved.problems
         ]

@@ -7,6 +7,7 @@ from an older worker, they are read off what is stored.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from django.utils.formats import date_format
 
@@ -31,7 +32,7 @@ TAKEN_BACK = "taken_back"
 REFUSED = "refused"
 
 ACCOUNT, TAX, PAIR = "account_code", "tax_code", "tax_not_for_account"
-CONTACT, JOB = "contact", "job"
+CONTACT, JOB, NUMBER = "contact", "job", "number"
 LOCKED, PLAN_LIMIT, CURRENCY = "period_locked", "plan_limit", "currency_not_enabled"
 
 # What is mended once for a whole interface.
@@ -112,6 +113,9 @@ def client_of(subject: str) -> int:
 
 def _reason(upload: Upload, fault: Fault) -> Reason:
     field = {Kind.CONTACT: CONTACT, Kind.JOB: JOB}.get(Kind(upload.kind), fault.field)
+    if field != NUMBER and fault.subject and fault.subject == _contact_name(upload):
+        # Its e-mail, say: what is to be mended is the client.
+        field = CONTACT
     subject = _subject(upload, fault, field)
     return Reason(
         code=(fault.code or field or REFUSED)[:60],
@@ -137,7 +141,7 @@ def _subject(upload: Upload, fault: Fault, field: str) -> str:
         return str(document.get("issued", ""))[:7]
     if fault.code == CURRENCY:
         return fault.subject or str(document.get("currency", ""))
-    if fault.subject or fault.code == PAIR or field in (ACCOUNT, TAX):
+    if field != NUMBER and (fault.subject or fault.code == PAIR or field in (ACCOUNT, TAX)):
         return fault.subject or _named_in(fault, field)
     itself = str(upload.invoice_id or upload.job_id or upload.client_id)
     return itself if upload.kind in DOCUMENTS else f"{upload.kind} {itself}"
@@ -174,7 +178,7 @@ def _title(upload: Upload, fault: Fault, subject: str, field: str) -> str:
         tax, _, account = subject.partition("|")
         locked = interface.lock_date
         return title.format(
-            subject=subject,
+            subject=_month(subject) if fault.code == PLAN_LIMIT else subject,
             tax=tax,
             account=account,
             label=interface.package.label,
@@ -184,6 +188,13 @@ def _title(upload: Upload, fault: Fault, subject: str, field: str) -> str:
             locked=f" {date_format(locked, 'j M Y')}" if locked else "",
         )
     return _of_its_own(upload, fault.message, field)
+
+
+def _month(subject: str) -> str:
+    """2026-11 as people write it."""
+    year, _, month = subject.partition("-")
+    known = year.isdecimal() and month.isdecimal() and 1 <= int(month) <= 12
+    return date_format(date(int(year), int(month), 1), "F Y") if known else subject
 
 
 def _of_its_own(upload: Upload, message: str, field: str) -> str:

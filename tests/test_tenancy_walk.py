@@ -152,8 +152,6 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             reason=f"{name} was refused",
             document=_frozen(sent, interface),
         )
-        cause = Cause.objects.create(interface=interface, message=f"{name} was refused")
-        Blocked.objects.create(cause=cause, upload=upload, message=f"{name} was refused")
         UploadEvent.objects.create(upload=upload, after=Upload.State.REFUSED, reason=name)
         cause = Cause.objects.create(interface=interface, code="refused", message=f"{name} cause")
         Blocked.objects.create(cause=cause, upload=upload)
@@ -205,7 +203,6 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             "invoice_id": str(sent.pk),
             "batch_number": str(batch.number),
             "upload_id": str(upload.pk),
-            "cause_id": str(cause.pk),
             "abtrac_id": sent.abtrac_id,
             "package_key": "ledger",
             "year": f"{timezone.now():%Y}",

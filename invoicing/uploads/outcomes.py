@@ -15,9 +15,16 @@ from connectors.base.protocol import ListsCompanyFiles, Outcome
 from interfaces import clock, codes
 from interfaces.lanes import Held
 from interfaces.models import AccountingInterface
-from invoicing import documents, reasons
+from invoicing import documents
 from invoicing.models import ContactLink, Upload
-from invoicing.reasons import CONFLICT, NOT_ASKED
+from invoicing.reasons import (
+    CONFLICT,
+    GIVEN_UP,
+    NOT_ASKED,
+    NOT_KNOWN,
+    faults_of,
+    needs_person,
+)
 from invoicing.uploads import followups, kinds, states
 from invoicing.uploads.states import DOCUMENTS, MOVING, State
 from offices.tenancy import current_practice_id
@@ -186,7 +193,7 @@ def _fill(upload: Upload, outcome: Outcome, moment: datetime) -> None:
         upload.next_step = "\n".join(steps)
         upload.field, upload.code = outcome.field[:40], outcome.code[:60]
         upload.package_words = outcome.words
-        upload.faults = reasons.faults_of(outcome)
+        upload.faults = faults_of(outcome)
     else:
         upload.reason, upload.next_step = outcome.message, outcome.next_step
         upload.field, upload.code = "number", CONFLICT
@@ -253,7 +260,7 @@ def postpone(
         states.move(waiting, State.QUEUED, held=held, fields=fields)
     for one in given_up:
         one.next_step = "Find out what is wrong there, then retry."
-        one.faults = reasons.needs_person(one, reasons.GIVEN_UP)
+        one.faults = needs_person(one, GIVEN_UP)
     if given_up:
         states.move(given_up, State.NEEDS_PERSON, held=held, fields=fields)
         finish_batches(given_up)
@@ -321,7 +328,7 @@ def look_again(
         label = one.interface.package.label
         one.reason = f"We could not find out {_whether_there(one, how)}"
         one.next_step = f"Look in {label}. Say so here if it is there, else retry."
-        one.faults = reasons.needs_person(one, reasons.NOT_KNOWN)
+        one.faults = needs_person(one, NOT_KNOWN)
     if given_up:
         states.move(
             given_up,
@@ -356,7 +363,7 @@ def cannot_ask(uploads: Sequence[Upload]) -> None:
             f" in {label}: what is parked is not sent."
         )
         one.code = NOT_ASKED
-        one.faults = reasons.needs_person(one, NOT_ASKED)
+        one.faults = needs_person(one, NOT_ASKED)
     fields = ("reason", "next_step", "code")
     states.move(uploads, State.NEEDS_PERSON, fields=fields, same={"due": None})
     finish_batches(uploads)

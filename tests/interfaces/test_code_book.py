@@ -151,6 +151,7 @@ def test_codes_that_are_not_set_are_named_with_the_default_that_is_empty(
         "No tax code is set: the default for taxed lines is empty.",
     ]
     [first, _] = book.resolve(replace(PLAIN, kind=LineKind.DISBURSEMENT)).problems
+    assert first.next_step == "Choose one under Accounting >> Interface Settings, then retry."
     assert first.message == "No account code is set: the default for disbursements is empty."
 
 
@@ -163,12 +164,12 @@ def test_codes_the_package_does_not_list_are_named_with_where_they_came_from(
         (
             "account_unknown",
             "999",
-            "Account code 999 (from the line) is not in the package's list.",
+            "Account code 999 (from the line) is not in Ledger's list.",
         ),
         (
             "tax_unknown",
             "NOTAX",
-            "Tax code NOTAX (from the invoice) is not in the package's list.",
+            "Tax code NOTAX (from the invoice) is not in Ledger's list.",
         ),
     ]
 
@@ -176,10 +177,10 @@ def test_codes_the_package_does_not_list_are_named_with_where_they_came_from(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"active": False}, "is archived"),
-        ({"usable_for_sales": False}, "cannot be used on sales lines"),
-        ({"vanished_at": timezone.now()}, "is no longer in the package's list"),
-        ({"vanished_at": timezone.now(), "active": False}, "is no longer in the package's list"),
+        ({"active": False}, "is archived in Ledger"),
+        ({"usable_for_sales": False}, "cannot be used on sales lines in Ledger"),
+        ({"vanished_at": timezone.now()}, "is no longer in Ledger's list"),
+        ({"vanished_at": timezone.now(), "active": False}, "is no longer in Ledger's list"),
     ],
 )
 def test_codes_that_may_not_be_used_today_are_both_named_with_the_reason(
@@ -192,6 +193,9 @@ def test_codes_that_may_not_be_used_today_are_both_named_with_the_reason(
         f"Account code task x (from the task Design) {reason}.",
         f"Tax code OUTPUT2 15% GST on Income (from the default for taxed lines) {reason}.",
     ]
+    how = {"is archived in Ledger": "or restore task in Ledger, "}.get(reason, "")
+    how = "or add task in Ledger, " if "longer" in reason else how
+    assert found.problems[0].next_step == f"Choose another account code, {how}then retry."
 
 
 def test_a_code_not_offered_may_still_be_named_by_abtrac(book_of: AccountingInterface) -> None:
@@ -280,7 +284,7 @@ def test_a_mapped_code_that_may_not_be_used_is_named_with_both_codes(
     [problem] = CodeBook.load(book_of).resolve(replace(PLAIN, account_code="4000")).problems
     assert problem.message == (
         "Account code 210 Recoveries (from the line, 4000 mapped to 210)"
-        " is no longer in the package's list."
+        " is no longer in Ledger's list."
     )
 
 

@@ -278,8 +278,7 @@ def test_an_invoice_with_two_causes_is_in_both_entries_and_goes_when_both_are_me
     assert said(few.post(f"attention/{account.pk}/replace/", **form)) == [
         "200 Sales is used from now on for invoice lines that name 205 themselves.",
         "3 invoices checked again: 2 on the way, 1 still held up.",
-        "N1-000: Invoice N1-000, line 1: Tax code GST9 (from the line) is not in the package's"
-        " list.",
+        "N1-000: Invoice N1-000, line 1: Tax code GST9 (from the line) is not in Xero's list.",
     ]
     assert "2 being tried" in text_of(few.page())
     form = {"do": "tax", "tax-code": pick["OUTPUT2"]}

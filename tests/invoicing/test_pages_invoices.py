@@ -164,7 +164,7 @@ def test_each_line_tells_which_rule_gave_its_codes_and_what_is_wrong_with_them(
         InvoiceLine.objects.filter(invoice=invoice, position=1).update(tax_code="<b>GST")
     page = page_of(practice, admin, invoice.pk)
     assert f"Office {invoice.office}: 260 Other revenue" in page
-    assert "Tax code <b>GST (from the line) is not in the package's list." in page
+    assert "Tax code <b>GST (from the line) is not in Xero's list." in page
     with acting_for(practice.pk):
         InvoiceSetting.objects.filter(pk=invoice.invoice_setting_id).update(interface=None)
     page = page_of(practice, admin, invoice.pk)

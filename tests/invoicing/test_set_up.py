@@ -290,7 +290,10 @@ def test_each_thing_that_is_wrong_is_red_with_the_way_to_mend_it(
     practice.refresh_from_db()
     checks = checks_of(practice, interface)
     assert checks["Accounts"].state == "error"
-    assert "200 Fees (from the default for revenue) is archived." in checks["Accounts"].sentence
+    assert (
+        "200 Fees (from the default for revenue) is archived in Xero."
+        in checks["Accounts"].sentence
+    )
     assert checks["Accounts"].step == "codes"
     assert checks["Permission to write"].state == "error"
     assert "accounting.contacts" in checks["Permission to write"].sentence
