@@ -313,6 +313,15 @@ LOGOUT_REDIRECT_URL = "/accounts/login/"
 EMAIL_BACKEND = environment.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "link@abtrac.example")
 
+# --- PDFs ------------------------------------------------------------------------------------
+# The dotted path of a function that looks every PDF through; see `invoicing.pdfs`.
+PDF_SCANNER = environment.like(
+    "PDF_SCANNER",
+    "",
+    pattern=r"([A-Za-z_]\w*(\.[A-Za-z_]\w*)+)?",
+    written="the dotted path of a function, like scanning.clamd.scan",
+)
+
 # --- API -------------------------------------------------------------------------------------
 API_MAX_ROWS = 1000
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024

@@ -50,6 +50,7 @@ ERRORS = {
     " earlier call. Nothing was stored.",
     413: "More than one call may carry.",
     415: "Another content type than this call takes.",
+    503: "The virus scan could not be done. Nothing was stored; send it again.",
 }
 
 

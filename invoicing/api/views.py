@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from invoicing import invoices, words
+from invoicing import invoices, pdfs, words
 from invoicing.api import described, told, upserts
 from invoicing.api.access import HasPracticeKey, PracticeKeyAuthentication
 from invoicing.api.answers import InvoiceAnswer, KeptPdfAnswer, UploadsAnswer, VoidAnswer
@@ -41,6 +41,7 @@ from invoicing.api.replays import Answer, answer_once
 from invoicing.api.rows import Row
 from invoicing.api.upserts import store_clients, store_jobs, store_offices, store_settings
 from invoicing.api.upserts_invoices import store_invoices
+from invoicing.models import Invoice
 from offices.audit import address_of, record
 from offices.models import Practice, PracticeKey
 from offices.tenancy import acting_for
@@ -218,11 +219,34 @@ class InvoicePdf(PracticeView):
         tags=["The life of an invoice"],
         parameters=[described.KEY, described.INVOICE_ID],
         request=described.PDF_BODY,
-        responses=described.answers(KeptPdfAnswer, 400, 404, 409, 413, 415),
+        responses=described.answers(KeptPdfAnswer, 400, 404, 409, 413, 415, 503),
     )
     def put(self, request: Request, abtrac_id: str) -> Response:
         checked_id(abtrac_id)
-        return self.once(lambda: _pdf(request), lambda content: self._keep(abtrac_id, content))
+        return self.once(
+            lambda: self._scanned(abtrac_id, _pdf(request)),
+            lambda content: self._keep(abtrac_id, content),
+        )
+
+    def _scanned(self, abtrac_id: str, content: bytes) -> bytes:
+        """The PDF, looked through before any row is locked. Raises Problems."""
+        try:
+            pdfs.scan(content)
+        except pdfs.PdfRefused as refused:
+            why = printable(str(refused), most=300)
+            with acting_for(self.practice.pk):
+                if not Invoice.objects.filter(abtrac_id=abtrac_id).exists():
+                    raise Http404 from None
+                digest = hashlib.sha256(content).hexdigest()
+                self.record("invoice.pdf_refused", abtrac_id, sha256=digest, reason=why)
+            message = f"The virus scan refused this PDF: {why} It was not stored."
+            raise Problems([Problem(path="", code="pdf_refused", message=message)]) from None
+        except pdfs.NotScanned:
+            message = "The PDF could not be scanned for viruses. It was not stored; send it again."
+            raise Problems(
+                [Problem(path="", code="not_scanned", message=message)], code=503
+            ) from None
+        return content
 
     def _keep(self, abtrac_id: str, content: bytes) -> Answer:
         try:

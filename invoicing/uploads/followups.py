@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from connectors.base.protocol import AllocatesCredits, AttachesPdf
 from interfaces import clock
+from interfaces.common_settings import ATTACH_PDF
 from invoicing.models import Invoice, InvoicePdf, Upload, UploadEvent
 from invoicing.uploads.states import DOCUMENTS, LIVE, State
 
@@ -54,7 +55,11 @@ def following(upload: Upload) -> list[Upload]:
 
 
 def _pdfs(sent: Sequence[Upload]) -> list[Upload]:
-    able = [one for one in sent if one.interface.package.can(AttachesPdf)]
+    able = [
+        one
+        for one in sent
+        if one.interface.package.can(AttachesPdf) and one.interface.preference(ATTACH_PDF)
+    ]
     with_pdf = set(
         InvoicePdf.objects.filter(invoice__in=[one.invoice_id for one in able]).values_list(
             "invoice_id", flat=True

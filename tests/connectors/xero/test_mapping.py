@@ -303,6 +303,27 @@ def test_xeros_figures_come_out_as_abtracs(drawn: list[Any], detail: Detail, rou
     assert reckoned(body, rates, rounding) == (made.net, made.tax)
 
 
+@given(lines_of())
+def test_merged_lines_hold_what_lines_of_their_account_and_tax_code_held(drawn: list[Any]) -> None:
+    basis, *lines = drawn
+    made = invoice(*lines, tax_basis=basis)
+    body = mapping.to_invoice(made, Preferences(detail=Detail.SINGLE))
+    expected: dict[tuple[str, str], Decimal] = {}
+    for one in lines:
+        amount = one.net + (one.tax if basis is TaxBasis.INCLUSIVE else 0)
+        place = (one.account_code, one.tax_code)
+        expected[place] = expected.get(place, Decimal(0)) + amount
+    told = [one for one in body["LineItems"] if "Quantity" in one]
+    merged = {
+        (one["AccountCode"], one["TaxType"]): (
+            Decimal(one["Quantity"]) * Decimal(one["UnitAmount"])
+        ).quantize(CENT, ROUND_HALF_UP)
+        for one in told
+    }
+    assert len(told) == len(merged)
+    assert merged == expected
+
+
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("basis", TaxBasis)
 @pytest.mark.parametrize("sign", [1, -1])

@@ -10,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from connectors.base.documents import Contact, CreditNote, Job, SalesInvoice
 from interfaces.models import AccountCode
+from interfaces.preferences import save_preferences
+from invoicing.invoices import keep_pdf
 from invoicing.models import ContactLink, Exchange, InvoiceLine, InvoicePdf, JobLink, Upload
 from invoicing.uploads import lane, offered, park, retry
 from invoicing.uploads.states import State
@@ -209,6 +211,17 @@ def test_the_pdf_follows_its_invoice_as_a_step_of_its_own(desk: Desk, books: Boo
     with acting_for(desk.practice.pk):
         kept = Exchange.objects.get(attempts__upload=pdf)
         assert b"%PDF" not in bytes(kept.body) or kept.method == "PUT"
+
+
+def test_no_pdf_follows_where_the_preference_says_so(desk: Desk, books: Books) -> None:
+    invoice = desk.invoice()
+    with acting_for(desk.practice.pk):
+        save_preferences(desk.interface, {"attach_pdf": False})
+        keep_pdf(invoice_id=invoice.abtrac_id, content=b"%PDF-1.7")
+    desk.upload(invoice)
+    desk.work()
+    assert desk.of(invoice).state == State.SENT
+    assert desk.all(kind="pdf") == []
 
 
 def test_offered_are_committed_invoices_worth_something_that_go_nowhere_yet(desk: Desk) -> None:
