@@ -13,9 +13,11 @@ from django.db.models import Q
 from django.utils.text import get_valid_filename
 
 from interfaces import clock, lanes
+from interfaces.common_settings import UPLOAD_ON_COMMIT
+from interfaces.models import AccountingInterface
 from invoicing import rehearsals
 from invoicing.models import Batch, Invoice, InvoicePdf, Upload
-from invoicing.uploads import followups, states, voiding
+from invoicing.uploads import enqueue, followups, states, voiding
 from invoicing.uploads.outcomes import finish_batches
 from invoicing.uploads.states import CONFLICT, DOCUMENTS, LIVE, MOVING, State
 from invoicing.uploads.voiding import CannotVoid, why_not_void
@@ -65,6 +67,13 @@ class Moved:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Committed(Moved):
+    """Likewise, and the number of the batch in which some of them go to the accounts at once."""
+
+    batch: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeptPdf:
     """The PDF as it is kept now; `changed` unless the very same one was there before."""
 
@@ -77,8 +86,11 @@ def approve(*, invoice_ids: Sequence[str]) -> Moved:
     return _move(invoice_ids, {Status.DRAFT}, {"status": Status.APPROVED}, lambda _: [])
 
 
-def commit(*, invoice_ids: Sequence[str]) -> Moved:
-    """Lock approved invoices, so that they are offered for upload. Raises Refused."""
+def commit(*, invoice_ids: Sequence[str]) -> Committed:
+    """Lock approved invoices, so that they are offered for upload. Raises Refused.
+
+    Where their interface has the preference, those with which nothing is wrong are uploaded.
+    """
 
     def drafts(invoices: Iterable[Invoice]) -> list[Refusal]:
         return [
@@ -92,7 +104,23 @@ def commit(*, invoice_ids: Sequence[str]) -> Moved:
         ]
 
     now = {"status": Status.COMMITTED, "committed_at": clock.now()}
-    return _move(invoice_ids, {Status.APPROVED}, now, drafts)
+    moved = _move(invoice_ids, {Status.APPROVED}, now, drafts)
+    batch = _upload(moved.changed)
+    return Committed(**vars(moved), batch=batch.number if batch else None)
+
+
+def _upload(invoice_ids: Sequence[str]) -> Batch | None:
+    """Upload those just committed that go to the accounts by themselves."""
+    wanted = {f"preferences__{UPLOAD_ON_COMMIT}": True}
+    through = AccountingInterface.objects.filter(**wanted, live_since__isnull=False)
+    interfaces = list(through.values_list("pk", flat=True)) if invoice_ids else []
+    if not interfaces:
+        return None
+    chosen = Invoice.objects.filter(
+        abtrac_id__in=invoice_ids, invoice_setting__interface__in=interfaces
+    )
+    ids = list(chosen.values_list("pk", flat=True))
+    return enqueue(invoice_ids=ids, actor=None, origin=Batch.Origin.COMMIT).batch
 
 
 def uncommit(*, invoice_ids: Sequence[str]) -> Moved:

@@ -64,6 +64,16 @@ class VoidAnswer(serializers.Serializer[Any]):
     batch = serializers.IntegerField(help_text="In which it goes.")
 
 
+class CommittedAnswer(MovedAnswer):
+    """Likewise, and the batch in which some of them went to the accounts at once."""
+
+    batch = serializers.IntegerField(
+        allow_null=True,
+        help_text="Its number, where an interface uploads on commit; null where nothing was"
+        " uploaded. Invoices with which something is wrong stay on the list.",
+    )
+
+
 class PdfAnswer(serializers.Serializer[Any]):
     """By what the PDF that is kept can be recognised."""
 

@@ -122,7 +122,9 @@ def rows(name: str, rows: type[Row], summary: str) -> Callable[[type[Any]], type
     return extend_schema_view(**described)
 
 
-def move(name: str, summary: str) -> Callable[[type[Any]], type[Any]]:
+def move(
+    name: str, summary: str, answer: type[MovedAnswer] = MovedAnswer
+) -> Callable[[type[Any]], type[Any]]:
     """A call that moves invoices through their life."""
     return extend_schema_view(
         post=extend_schema(
@@ -132,7 +134,7 @@ def move(name: str, summary: str) -> Callable[[type[Any]], type[Any]]:
             tags=["The life of an invoice"],
             parameters=[KEY],
             request=InvoiceIds,
-            responses=answers(MovedAnswer, 400, 409, 413, 415),
+            responses=answers(answer, 400, 409, 413, 415),
         )
     )
 

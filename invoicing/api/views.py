@@ -21,7 +21,13 @@ from rest_framework.views import APIView
 from invoicing import invoices, pdfs, words
 from invoicing.api import described, told, upserts
 from invoicing.api.access import HasPracticeKey, PracticeKeyAuthentication
-from invoicing.api.answers import InvoiceAnswer, KeptPdfAnswer, UploadsAnswer, VoidAnswer
+from invoicing.api.answers import (
+    CommittedAnswer,
+    InvoiceAnswer,
+    KeptPdfAnswer,
+    UploadsAnswer,
+    VoidAnswer,
+)
 from invoicing.api.fields import INVOICE_ID
 from invoicing.api.parsing import ExactJson, Pdf
 from invoicing.api.problems import Choice, Problem, Problems, TooLarge, printable
@@ -41,7 +47,7 @@ from invoicing.api.replays import Answer, answer_once
 from invoicing.api.rows import Row
 from invoicing.api.upserts import store_clients, store_jobs, store_offices, store_settings
 from invoicing.api.upserts_invoices import store_invoices
-from invoicing.models import Invoice
+from invoicing.models import Batch, Invoice
 from offices.audit import address_of, record
 from offices.models import Practice, PracticeKey
 from offices.tenancy import acting_for
@@ -193,11 +199,19 @@ class Approve(_Move):
     action, move = "invoices.approved", staticmethod(invoices.approve)
 
 
-@described.move("commit", "Commit approved invoices: lock them and offer them for upload")
+@described.move(
+    "commit", "Commit approved invoices: lock them and offer them for upload", CommittedAnswer
+)
 class Commit(_Move):
     """From approved to committed."""
 
     action, move = "invoices.committed", staticmethod(invoices.commit)
+
+    def _work(self, invoice_ids: list[str]) -> Answer:
+        answer = super()._work(invoice_ids)
+        if batch := answer.body["batch"]:
+            self.record("batch.made", f"Batch {batch}", began_by=Batch.Origin.COMMIT.label)
+        return answer
 
 
 @described.move("uncommit", "Un-commit invoices that are not in the accounts")

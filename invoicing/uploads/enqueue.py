@@ -75,12 +75,17 @@ def offered() -> QuerySet[Invoice]:
 
 @transaction.atomic
 def enqueue(
-    *, invoice_ids: Sequence[int], actor: User | None, before_live: bool = False
+    *,
+    invoice_ids: Sequence[int],
+    actor: User | None,
+    before_live: bool = False,
+    origin: Batch.Origin = Batch.Origin.CLICK,
 ) -> Enqueued:
     """Queue the invoices as one numbered batch; those that cannot go are refused or left out.
 
     Clicking twice is harmless: what is in a batch already is left out, naming that batch.
-    `before_live` lets them through an interface that is still being set up, to try it.
+    `before_live` lets them through an interface that is still being set up, to try it. On commit
+    nobody looks at the answer, so that what cannot go stays on the list instead of being refused.
     """
     invoices = _locked(invoice_ids)
     before = _before(invoices)
@@ -89,10 +94,15 @@ def enqueue(
     chosen = [invoice for invoice in invoices if invoice.pk not in taken]
     if not chosen:
         return Enqueued(batch=None, left_out=left_out)
-    batch = new_batch(actor)
+    batch = new_batch(actor, origin=origin)
     now = clock.now()
     uploads = _uploads_of(chosen, batch=batch, before=before, now=now)
     going = [one for one in uploads if one.state in MOVING]
+    if origin == Batch.Origin.COMMIT:
+        uploads = going
+        if not going:
+            batch.delete()
+            return Enqueued(batch=None, left_out=left_out)
     # The contacts and jobs that the documents need go in front of them.
     companions = contacts_for(going, batch=batch, now=now) + jobs_for(going, batch=batch, now=now)
     adding.add([*companions, *uploads], actor=actor)
@@ -263,13 +273,14 @@ def _in_step(uploads: Sequence[Upload], companions: Sequence[Upload], *, before:
     causes.held_up(refused)
 
 
-def new_batch(actor: User | None) -> Batch:
+def new_batch(actor: User | None, *, origin: Batch.Origin = Batch.Origin.CLICK) -> Batch:
     """The practice's next batch, empty."""
     # The practice's row is the lock that numbers its batches one after the other.
     practice = Practice.objects.filter(pk=current_practice_id())
     (removed,) = practice.select_for_update(no_key=True).values_list("last_batch").get()
     last = Batch.objects.aggregate(last=Max("number"))["last"] or 0
-    return Batch.objects.create(number=max(last, removed) + 1, created_by=actor)
+    number = max(last, removed) + 1
+    return Batch.objects.create(number=number, created_by=actor, origin=origin)
 
 
 def _uploads_of(

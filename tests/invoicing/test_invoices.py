@@ -93,9 +93,8 @@ def test_what_is_there_already_stays_as_it_is(
 ) -> None:
     one = make(status)
     before = Invoice.objects.filter(pk=one.pk).values().get()
-    assert move(invoice_ids=[one.abtrac_id, one.abtrac_id]) == invoices.Moved(
-        changed=[], unchanged=[one.abtrac_id]
-    )
+    moved = move(invoice_ids=[one.abtrac_id, one.abtrac_id])
+    assert (moved.changed, moved.unchanged) == ([], [one.abtrac_id])
     assert Invoice.objects.filter(pk=one.pk).values().get() == before
 
 
