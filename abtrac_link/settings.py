@@ -202,6 +202,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoicing.tasks.read_all_payments",
         "schedule": timedelta(minutes=30),
     },
+    "mail-summaries": {
+        "task": "invoicing.tasks.mail_summaries",
+        "schedule": timedelta(minutes=1),
+    },
+    "mail-digests": {"task": "invoicing.tasks.mail_digests", "schedule": timedelta(minutes=15)},
     "watch": {"task": "invoicing.tasks.watch", "schedule": timedelta(minutes=1)},
     "watch-all": {"task": "invoicing.tasks.watch_all", "schedule": timedelta(hours=1)},
 }
@@ -312,6 +317,12 @@ LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"
 EMAIL_BACKEND = environment.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "link@abtrac.example")
+# A mail server that hangs holds up no worker for ever.
+EMAIL_TIMEOUT = 20
+# The hour, in the practice's own time, from which the daily mail of what failed goes out.
+DIGEST_HOUR = environment.whole("DIGEST_HOUR", 7, least=0)
+if DIGEST_HOUR > 23:
+    raise ImproperlyConfigured("DIGEST_HOUR must be an hour of the day, 0 to 23.")
 
 # --- PDFs ------------------------------------------------------------------------------------
 # The dotted path of a function that looks every PDF through; see `invoicing.pdfs`.

@@ -12,6 +12,8 @@ from interfaces.forms import PreferencesForm
 from interfaces.models import AccountingInterface
 from interfaces.preferences import save_preferences
 from interfaces.selectors import preferences_in_words
+from invoicing import digests
+from offices.models import User
 
 LONGEST_ID = 100
 # Of go-live dates.
@@ -68,6 +70,25 @@ class MatchRuleForm(PreferencesForm):
         """Keep them, and leave all others as they are. Needs a scope."""
         keys = [key for key in self.KEYS if f"set_{key}" in self.cleaned_data]
         save_preferences(self._interface, {key: self.cleaned_data[f"set_{key}"] for key in keys})
+
+
+class DigestForm(forms.Form):
+    """Who gets the daily mail of what failed at an interface."""
+
+    readers = forms.ModelMultipleChoiceField(
+        queryset=User.objects.none(),
+        required=False,
+        label="Daily mail of what failed",
+        widget=forms.CheckboxSelectMultiple,
+        help_text="In the morning, each cause with how many invoices it holds up and what they come"
+        " to. No mail where nothing failed.",
+    )
+
+    def __init__(self, *args: Any, interface: AccountingInterface, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["readers"]
+        field.queryset = digests.can_read(interface.practice)
+        field.initial = digests.readers_of(interface)
 
 
 class InAccountsForm(forms.Form):

@@ -270,6 +270,8 @@ class Standing:
     sent: int = 0
     warned: int = 0
     failed: int = 0
+    # Of what failed: not refused, but a person must decide.
+    needs_person: int = 0
     # It may be there: nobody has found out.
     not_known: int = 0
     moving: int = 0
@@ -283,6 +285,11 @@ class Standing:
     def done(self) -> int:
         """Documents nothing more happens to by itself."""
         return self.documents - self.moving
+
+    @property
+    def refused(self) -> int:
+        """Of what failed: surely not there."""
+        return self.failed - self.needs_person
 
     @property
     def everything_failed(self) -> int:
@@ -329,6 +336,7 @@ def standing_of(batch: Batch) -> Standing:
         sent=documents.by_state["sent"],
         warned=documents.warned,
         failed=documents.by_state["failed"],
+        needs_person=documents.needs_person,
         not_known=documents.by_state["not_known"],
         moving=documents.by_state["moving"],
         aside=documents.by_state["aside"],
@@ -343,7 +351,7 @@ class _Tally:
     """Rows of counts added up."""
 
     def __init__(self) -> None:
-        self.count = self.warned = 0
+        self.count = self.warned = self.needs_person = 0
         self.by_state = {"sent": 0, "failed": 0, "not_known": 0, "moving": 0, "aside": 0}
         self.everything: dict[str, list[Mapping[str, Any]]] = {}
         self.through: dict[str, list[Mapping[str, Any]]] = {}
@@ -354,6 +362,8 @@ class _Tally:
         self.by_state[group] += row["count"]
         currency = row["invoice__currency"] or ""
         self.everything.setdefault(currency, []).append(row)
+        if group == "failed" and row["state"] == State.NEEDS_PERSON:
+            self.needs_person += row["count"]
         if group == "sent":
             self.warned += row["warned"]
             self.through.setdefault(currency, []).append(row)

@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 
 from interfaces import lanes
-from invoicing import contact_list, notices, payments
+from invoicing import contact_list, digests, notices, payments, summaries
 from invoicing.uploads import lane
 
 
@@ -59,6 +59,18 @@ def watch() -> None:
 def watch_all() -> None:
     """The same everywhere: what nothing moves is looked at once an hour."""
     notices.watch(everywhere=True)
+
+
+@shared_task
+def mail_summaries() -> None:
+    """Mail the summaries of batches that have finished."""
+    summaries.mail_all()
+
+
+@shared_task
+def mail_digests() -> None:
+    """Mail what failed since yesterday, to those who get it."""
+    digests.mail_all()
 
 
 @worker_shutting_down.connect

@@ -26,7 +26,7 @@ from connectors.base.protocol import Found
 from connectors.registry import label_of
 from interfaces import lanes
 from interfaces.models import AccountingInterface
-from invoicing import batch_files, selectors, sign_in, spreadsheets, uploads
+from invoicing import batch_files, selectors, sign_in, spreadsheets, summaries, uploads
 from invoicing.comparing import are_of_others, side_by_side, told_of, told_of_nothing
 from invoicing.forms import LinkExistingForm, ParkForm, id_in, where_addresses_stand
 from invoicing.models import Batch, Upload
@@ -35,7 +35,7 @@ from invoicing.prospects import look_ahead
 from invoicing.tables import BatchesTable, DocumentsTable, lay_out
 from invoicing.uploads.states import DOCUMENTS, FAILED
 from invoicing.views_available import ask_why
-from invoicing.words import besides_told, counted, listed, money
+from invoicing.words import counted, listed
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -365,20 +365,7 @@ def _summary_once(request: PracticeRequest, batch: Batch, standing: selectors.St
     first = Batch.objects.filter(pk=batch.pk, summary_shown_at__isnull=True)
     if batch.summary_shown_at or not first.update(summary_shown_at=timezone.now()):
         return ""
-    sums = ", ".join(f"{one.currency} {money(one.total)}" for one in standing.sent_totals)
-    parts = [
-        f"{standing.sent} of {standing.documents} sent" + (f" ({sums} incl tax)" if sums else "")
-    ]
-    if standing.warned:
-        parts.append(f"{standing.warned} with a warning")
-    if standing.failed:
-        parts.append(f"{standing.failed} failed")
-    if standing.aside:
-        parts.append(f"{standing.aside} set aside")
-    if standing.not_known:
-        parts.append(f"{standing.not_known} not known: please check")
-    besides = besides_told(standing.besides)
-    return ", ".join(parts) + (f"; {besides}." if besides else ".")
+    return summaries.told(standing)
 
 
 def _ticked(request: PracticeRequest) -> list[int]:

@@ -5,12 +5,14 @@ from decimal import Decimal
 
 from django import template
 
+from connectors.base.protocol import PostsInvoices
 from interfaces import lanes
 from interfaces import selectors as of_interfaces
 from interfaces.models import AccountingInterface
 from interfaces.selectors import CodeToMend
 from invoicing import removing, selectors, set_up
 from invoicing.documents import reference_of
+from invoicing.forms import DigestForm
 from invoicing.links import UploadFacts, facts_of
 from invoicing.models import Invoice, Notice
 from invoicing.selectors import Trouble
@@ -77,6 +79,12 @@ def reference_preview(interface: AccountingInterface, template: str) -> tuple[st
     newest = newest.select_related("job", "client", "office").order_by("-issued", "-pk")
     named = newest.filter(job__isnull=False).first() or newest.first()
     return (named.number, reference_of(named, template)) if named else None
+
+
+@register.simple_tag
+def digest_form(interface: AccountingInterface) -> DigestForm | None:
+    """Who gets its daily mail, to be chosen; None where nothing is sent by itself."""
+    return DigestForm(interface=interface) if interface.package.can(PostsInvoices) else None
 
 
 @register.simple_tag

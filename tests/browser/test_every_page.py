@@ -60,7 +60,7 @@ NO_PAGES = {
     "invoicing:retry",
     "invoicing:cancel",
     "invoicing:batch_progress",
-    *("invoicing:download_batch", "invoicing:download_errors"),
+    *("invoicing:download_batch", "invoicing:download_errors", "invoicing:save_digest"),
     "mfa_reauthenticate_webauthn",
 }
 # Pages shown only on the way somewhere; the tests of that way look at them.

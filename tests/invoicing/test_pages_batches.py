@@ -157,8 +157,8 @@ def test_the_words_of_a_package_are_shown_as_text(
 def test_the_counts_add_up(practice: Practice, scene: Scene, browser: Browser) -> None:
     page = browser.get(url(practice, "batches/1/"))
     assert (
-        "6 of 12 sent, 2 failed, 3 set aside, 1 not known: please check; 1 PDF failed"
-        in text_of(page)
+        "6 of 12 sent, 1 refused, 1 needs a person, 3 set aside, 1 not known: please check;"
+        " 1 PDF failed" in text_of(page)
     )
     assert "Retry all that failed (3)" in text_of(page)
     counts = {"failed": 2, "not_known": 1, "sent": 6, "aside": 3, "moving": 0, "nonsense": 12}
@@ -230,7 +230,7 @@ def test_what_nobody_has_found_out_is_never_counted_or_called_failed(
     with acting_for(practice.pk):
         refused = make_upload(batch, _another(scene), State.REFUSED, interface=interface)
     told = text_of(browser.get(url(practice, "batches/7/")))
-    assert "0 of 21 sent, 1 failed, 20 not known: please check; 1 PDF not known" in told
+    assert "0 of 21 sent, 1 refused, 20 not known: please check; 1 PDF not known" in told
     assert "All 21 Failed 1 Not known 20" in told
     answer = browser.post(url(practice, "batches/7/retry/"), {"all": "not_known"}, follow=True)
     assert said(answer) == ["21 uploads on the way again."]
