@@ -29,6 +29,15 @@ class ParkForm(forms.Form):
     )
 
 
+class VoidForm(forms.Form):
+    """Why a document is taken back out of the accounts."""
+
+    reason = forms.CharField(
+        max_length=200,
+        help_text="Kept in its history, for example “Sent to the wrong client”.",
+    )
+
+
 class MatchRuleForm(PreferencesForm):
     """By what clients are matched, and whether they are added: of the package's settings."""
 

@@ -665,10 +665,11 @@ def payments_of(invoice: Invoice) -> list[PaymentReceived]:
     return list(PaymentReceived.objects.filter(invoice=invoice).order_by("paid_on", "pk"))
 
 
-def history_of(invoice: Invoice, *, with_bodies: bool) -> list[Upload]:
+def history_of(invoice: Invoice, *, with_bodies: bool, with_documents: bool) -> list[Upload]:
     """Its uploads, newest first, each with its `moves` and its `calls`.
 
-    What was sent and answered, word for word, is read only for those who may see it.
+    What was sent and answered, as a document and word for word, is read only for those who may see
+    it.
     """
     attempts = Attempt.objects.select_related("exchange").order_by("pk")
     if not with_bodies:
@@ -678,7 +679,7 @@ def history_of(invoice: Invoice, *, with_bodies: bool) -> list[Upload]:
         "batch", "interface__lane", "invoice"
     )
     return list(
-        rows.defer("document")
+        (rows if with_documents else rows.defer("document"))
         .prefetch_related(
             Prefetch("events", queryset=events[:MOST_HISTORY], to_attr="moves"),
             Prefetch("attempts", queryset=attempts[:MOST_HISTORY], to_attr="calls"),

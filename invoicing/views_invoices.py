@@ -1,20 +1,31 @@
-"""One invoice: what it says, where it stands, and how it got there."""
+"""One invoice: what it says, where it stands, how it got there, and taking it back from there."""
 
+from collections.abc import Sequence
+
+from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.urls import path
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from interfaces.codes import CodeBook, Explained
 from interfaces.models import CodeRule
-from invoicing import selectors
-from invoicing.documents import line_facts
-from invoicing.models import Invoice, InvoiceLine
-from invoicing.posted import may_upload
+from invoicing import selectors, uploads
+from invoicing.badges import badges_of
+from invoicing.documents import invoice_from_json, line_facts
+from invoicing.forms import VoidForm
+from invoicing.models import Invoice, InvoiceLine, Upload
+from invoicing.posted import may_upload, to
 from invoicing.prospects import look_ahead
 from invoicing.uploads.states import DOCUMENTS
+from invoicing.uploads.voiding import CannotVoid, is_there, why_not_void
 from offices.access import PracticeRequest, practice_view
+from offices.audit import record_request
+from offices.models import Role
+
+# Of so many uploads it is told line by line what was sent; the newest.
+MOST_DOCUMENTS = 5
 
 
 @require_safe
@@ -25,21 +36,75 @@ def invoice(request: PracticeRequest, *, invoice_id: int) -> HttpResponse:
     if found is None:
         raise Http404
     shown, credit_notes = found
-    # What left, word for word, is for support: an accounts person reads what it means.
-    uploads = selectors.history_of(shown, with_bodies=request.as_support)
-    look_ahead(uploads)
-    documents = [one for one in uploads if one.kind in DOCUMENTS]
+    # What left, word for word, is for support; an admin reads what it says.
+    admin = request.role.includes(Role.ADMIN)
+    history = selectors.history_of(
+        shown, with_bodies=request.as_support, with_documents=admin or request.as_support
+    )
+    look_ahead(history)
+    documents = [one for one in history if one.kind in DOCUMENTS]
+    if admin or request.as_support:
+        _read_out(documents)
+    beside = [*credit_notes, shown.credits] if shown.credits else credit_notes
+    badges = badges_of([shown, *beside])
     context = {
         "invoice": shown,
-        "credit_notes": credit_notes,
+        "badge": badges[shown.pk],
+        "credits_badge": badges.get(shown.credits_id or 0),
+        "credit_notes": [(one, badges[one.pk]) for one in credit_notes],
         "lines": _explained(shown, selectors.lines_of(shown)),
         "payments": selectors.payments_of(shown),
-        "uploads": uploads,
+        "uploads": history,
         "latest": documents[0] if documents else None,
+        "there": next((one for one in documents if is_there(one)), None),
+        "why_not_void": why_not_void(history),
         "may_upload": may_upload(request),
         "now": timezone.now(),
     }
     return render(request, "invoicing/invoice.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@practice_view(Role.ACCOUNTS)
+def void(request: PracticeRequest, *, invoice_id: int) -> HttpResponse:
+    """Take the invoice back out of the accounts: first asked why, then queued."""
+    shown = get_object_or_404(Invoice, pk=invoice_id)
+    history = selectors.history_of(shown, with_bodies=False, with_documents=False)
+    there = next((one for one in history if is_there(one)), None)
+    why_not = why_not_void(history)
+    if there is None or why_not:
+        messages.error(request, f"Invoice {shown} cannot be voided. {why_not}")
+        return to(request, "invoice", invoice_id=shown.pk)
+    form = VoidForm(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        context = {"invoice": shown, "there": there, "form": form}
+        return render(request, "invoicing/void.html", context)
+    reason = form.cleaned_data["reason"]
+    label = there.interface.package.label
+    try:
+        batch = uploads.void(invoice_id=shown.pk, reason=reason, actor=request.user)
+    except CannotVoid as error:
+        messages.error(request, f"Invoice {shown} cannot be voided. {error}")
+        return to(request, "invoice", invoice_id=shown.pk)
+    record_request(
+        request,
+        "invoice.voiding",
+        shown.number,
+        invoice=shown.pk,
+        before=f"in {label}: {there.remote_number}",
+        after="being voided",
+        reason=reason,
+        batch=batch.number,
+    )
+    messages.success(request, f"Invoice {shown} is being voided in {label}, in {batch}.")
+    return to(request, "invoice", invoice_id=shown.pk)
+
+
+def _read_out(documents: Sequence[Upload]) -> None:
+    """Give the newest of them `as_sent`: the document as it was frozen."""
+    for one in documents[:MOST_DOCUMENTS]:
+        if "lines" in one.document:
+            one.as_sent = invoice_from_json(one.document, contact_id="")  # type: ignore[attr-defined]
 
 
 def _explained(
@@ -65,5 +130,10 @@ urlpatterns_invoices = [
         "<slug:practice_slug>/accounting/invoices/<int:invoice_id>/",
         invoice,
         name="invoice",
+    ),
+    path(
+        "<slug:practice_slug>/accounting/invoices/<int:invoice_id>/void/",
+        void,
+        name="void_invoice",
     ),
 ]

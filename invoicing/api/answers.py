@@ -161,6 +161,9 @@ class InvoiceAnswer(serializers.Serializer[Any]):
     net = money()
     tax = money()
     total = money()
+    badge = serializers.CharField(
+        help_text="Where it stands with the accounts, in the word that every page has for it."
+    )
     parked = serializers.BooleanField()
     in_accounts = serializers.BooleanField(
         help_text="A person said that it is in the accounts already: it is not sent."

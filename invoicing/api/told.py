@@ -9,9 +9,10 @@ from django.db.models import Prefetch, QuerySet
 
 from interfaces import clock
 from invoicing import words
+from invoicing.badges import badges_of
 from invoicing.models import Invoice, InvoicePdf, PaymentReceived, Upload, UploadEvent
 from invoicing.prospects import Prospect, look_ahead
-from invoicing.uploads.states import DOCUMENTS
+from invoicing.uploads.states import DOCUMENTS, State
 
 # An event may become visible after one that is numbered higher; so young ones are told again.
 SETTLED = timedelta(minutes=1)
@@ -94,14 +95,20 @@ def tell_invoice(invoice: Invoice) -> dict[str, Any]:
         "net": invoice.net,
         "tax": invoice.tax,
         "total": invoice.total,
+        "badge": badges_of([invoice])[invoice.pk].words,
         "parked": invoice.parked_at is not None,
         "in_accounts": invoice.in_accounts_at is not None,
         "paid": invoice.paid,
-        "package_status": invoice.package_status,
+        "package_status": invoice.package_status if _is_there(documents) else "",
         "pdf": _tell_pdf(invoice),
         "upload": tell_upload(documents[0]) if documents else None,
         "payments": [_tell_payment(one) for one in invoice.payments.all()],
     }
+
+
+def _is_there(documents: Sequence[Upload]) -> bool:
+    """How a document stands that was taken back since is nothing to tell."""
+    return any(one.state == State.SENT for one in documents)
 
 
 def tell_upload(upload: Upload) -> dict[str, Any]:
@@ -126,7 +133,7 @@ def tell_upload(upload: Upload) -> dict[str, Any]:
         "package_number": upload.remote_number,
         "link": upload.remote_url,
         "paid": upload.invoice.paid,
-        "package_status": upload.invoice.package_status,
+        "package_status": upload.invoice.package_status if _is_there([upload]) else "",
     }
 
 

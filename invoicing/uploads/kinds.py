@@ -10,7 +10,15 @@ from connectors.base.documents import Allocation, Attachment, Key, Voiding
 from connectors.base.protocol import Found, Outcome, Package, PushesJobs, UpdatesContacts
 from interfaces.models import AccountingInterface
 from invoicing import documents
-from invoicing.models import Attempt, ContactLink, InvoiceLine, InvoicePdf, JobLink, Upload
+from invoicing.models import (
+    Attempt,
+    ContactLink,
+    Invoice,
+    InvoiceLine,
+    InvoicePdf,
+    JobLink,
+    Upload,
+)
 from invoicing.uploads import followups, states
 from invoicing.uploads.states import DOCUMENTS, FAILED, State
 
@@ -263,6 +271,11 @@ def _void_with(upload: Upload) -> list[Upload]:
     for one in left:
         one.reason, one.next_step = "What it was to hang on was voided.", ""
     states.move(left, State.CANCELLED, fields=("reason", "next_step"), same={"due": None})
+    # How that document stood is over as well. Whoever holds the invoice is not waited for: others
+    # lock it before uploads, and the next reading says how what is there then stands.
+    free = Invoice.objects.filter(pk=upload.invoice_id or 0)
+    free = free.select_for_update(no_key=True, skip_locked=True)
+    Invoice.objects.filter(pk__in=free.values("pk")).update(package_status="")
     return [voided, *steps]
 
 

@@ -135,6 +135,7 @@ def page_addresses(scene: Scene) -> dict[str, list[str]]:
             f"{base}interfaces/{one}/clients/{scene.clients[place].pk}/{more}"
             for place, more in ((1, ""), (3, ""), (7, "?q=co"))
         ],
+        "invoicing:void_invoice": [f"{base}invoices/{scene.uploads['warned'].invoice_id}/void/"],
         "invoicing:available": [
             f"{base}upload/",
             f"{base}upload/?q=nothing+like+this",

@@ -96,6 +96,7 @@ def test_an_invoice_is_told_as_it_is_stored(abtrac: Abtrac) -> None:
         "net": "1000.00",
         "tax": "150.00",
         "total": "1150.00",
+        "badge": "Not sent",
         "parked": False,
         "in_accounts": False,
         "paid": "0.00",

@@ -72,7 +72,7 @@ def test_the_list_shows_what_can_be_uploaded_with_its_columns(
     assert numbers(page) == [shown.number]
     head = "Office Invoice No Name on Invoice Recipient Invoice Date ▲ Amount excl Tax"
     assert head.replace(" ▲", "") in text_of(page)
-    row = f"Auckland {shown.number} Ridgeline Holdings Ltd Accounts Payable 9 Nov 2026"
+    row = f"Auckland {shown.number} Not sent Ridgeline Holdings Ltd Accounts Payable 9 Nov 2026"
     assert f"{row} 1,234.50 1,419.68" in text_of(page)
     assert "1 invoice , NZD 1,234.50 excl tax, 1,419.68 incl tax" in text_of(page)
 
@@ -381,7 +381,7 @@ def test_a_parked_invoice_leaves_the_list_and_can_come_back(
     assert said(answer) == ["1 invoice parked: Sent by hand"]
     assert numbers(answer) == []
     listed = text_of(browser.get(url(practice, "parked/")))
-    assert f"{invoice.number} Ridgeline Holdings Ltd" in listed
+    assert f"{invoice.number} Parked Ridgeline Holdings Ltd" in listed
     assert f"{accounts.email} Sent by hand" in listed
     back = browser.post(url(practice, "parked/return/"), {"invoice": invoice.pk}, follow=True)
     assert said(back) == ["1 invoice can be uploaded again."]
