@@ -1,6 +1,6 @@
 """Where each invoice stands with the accounts, in one word: the same wherever it appears."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -51,6 +51,12 @@ def badges_of(invoices: Collection[Invoice]) -> dict[int, Badge]:
         found = voiding if one.kind == Kind.VOID else latest
         found[one.invoice_id or 0] = one
     return {one.pk: _badge(one, latest.get(one.pk), voiding.get(one.pk)) for one in invoices}
+
+
+def with_badges(invoices: Sequence[Invoice]) -> list[tuple[Invoice, Badge]]:
+    """The same beside each, in their order."""
+    badges = badges_of(invoices)
+    return [(one, badges[one.pk]) for one in invoices]
 
 
 def _uploads_of(invoices: Collection[Invoice]) -> list[Upload]:

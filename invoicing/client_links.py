@@ -206,3 +206,16 @@ def create_now(*, interface: Interface, match: Match, actor: User) -> Batch:
     if batch is None:
         raise CannotMatch(f"{match.client} is linked already, or on its way. Look again.")
     return batch
+
+
+def create_several(
+    *, interface: Interface, chosen: Sequence[Match], actor: User
+) -> tuple[Batch, int] | None:
+    """The same of several, in one batch, and how many; None where nothing is left to send."""
+    clients = Client.objects.in_bulk({one.client_id for one in chosen})
+    batch = enqueue_contacts(
+        interface=interface,
+        contacts=[(clients[one.client_id], one.name) for one in chosen],
+        actor=actor,
+    )
+    return (batch, batch.uploads.count()) if batch else None

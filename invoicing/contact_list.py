@@ -4,16 +4,18 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import islice
+from typing import Any
 
 from django.db.models import Q
 
-from connectors.base.documents import ListedContact
+from connectors.base.documents import Contact, ListedContact
 from connectors.base.errors import ConnectorError
 from connectors.base.protocol import ListsContacts
 from interfaces import clock
 from interfaces.connections import open_connector
 from interfaces.models import AccountingInterface, Lane
 from invoicing.contact_book import fold
+from invoicing.documents import to_json
 from invoicing.models import PackageContact
 from offices.tenancy import acting_for
 
@@ -23,6 +25,7 @@ log = logging.getLogger("invoicing.contact_list")
 LASTS = timedelta(days=1)
 # So many rows are written at a time, each in a transaction of its own between two calls.
 AT_ONCE = 500
+DETAILS = ("first_name", "last_name", "phone", "tax_number", "postal", "street")
 
 
 def read_contacts(*, practice_id: int, interface_id: int) -> int:
@@ -110,6 +113,7 @@ def _store(interface: AccountingInterface, contacts: Iterable[ListedContact]) ->
             email=one.email[:254],
             url=one.url[:500],
             archived=one.archived,
+            details=_details(one.details) if one.details else {},
         )
         for one in contacts
     }
@@ -117,8 +121,14 @@ def _store(interface: AccountingInterface, contacts: Iterable[ListedContact]) ->
         rows.values(),
         update_conflicts=True,
         unique_fields=["interface", "remote_id"],
-        update_fields=["number", "name", "folded", "email", "url", "archived"],
+        update_fields=["number", "name", "folded", "email", "url", "archived", "details"],
     )
+
+
+def _details(contact: Contact) -> dict[str, Any]:
+    """What is kept of a contact beside what it is looked up by."""
+    told = to_json(contact)
+    return {name: told[name] for name in DETAILS}
 
 
 def _remove(interface: AccountingInterface, gone: set[str]) -> None:

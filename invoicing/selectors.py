@@ -34,9 +34,11 @@ from invoicing import uploads
 from invoicing.models import (
     Attempt,
     Batch,
+    Client,
     Invoice,
     InvoiceLine,
     InvoiceSetting,
+    Job,
     Notice,
     PaymentReceived,
     Upload,
@@ -52,6 +54,8 @@ COMPANIONS = (Kind.CONTACT, Kind.JOB, Kind.PDF, Kind.ALLOCATION, Kind.VOID)
 # What is shown of contacts, jobs, PDFs and credits that are not through; the rest is counted.
 MOST_COMPANIONS = 50
 MOST_HISTORY = 200
+# Of a client, or a job.
+MOST_INVOICES = 20
 MOST_REASONS = 5
 
 CENT = Decimal("0.01")
@@ -624,6 +628,19 @@ def notices_of(
         cleared_at__isnull=True, interface__in=list(interfaces), kind__in=kinds
     )
     return list(standing.select_related("interface").order_by("since", "pk"))
+
+
+def invoices_of(client: Client, interface: AccountingInterface) -> list[Invoice]:
+    """The client's newest invoices that go through the interface."""
+    rows = Invoice.objects.filter(client=client, invoice_setting__interface=interface)
+    return list(rows.order_by("-issued", "-pk")[:MOST_INVOICES])
+
+
+def invoices_of_job(job: Job) -> list[Invoice]:
+    """The newest invoices that name the job, themselves or on a line."""
+    lines = InvoiceLine.objects.filter(job=job).order_by().values("invoice")
+    rows = Invoice.objects.filter(Q(job=job) | Q(pk__in=lines))
+    return list(rows.order_by("-issued", "-pk")[:MOST_INVOICES])
 
 
 # --- One invoice -------------------------------------------------------------------------------

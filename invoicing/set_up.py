@@ -12,6 +12,7 @@ from connectors.base.protocol import ListsCompanyFiles, PushesContacts
 from interfaces.models import AccountingInterface
 from interfaces.selectors import missing_defaults
 from invoicing.models import InvoiceSetting
+from invoicing.uploads.kinds import sends_jobs
 from offices.models import Role
 
 State = AccountingInterface.State
@@ -30,13 +31,19 @@ TABS: Mapping[str, tuple[str, str]] = {
     "connection": ("Connection", "interfaces:detail"),
     "codes": ("Codes", "interfaces:codes"),
     "clients": ("Clients", "invoicing:clients"),
+    "jobs": ("Jobs", "invoicing:jobs"),
     "settings": ("Invoice settings", "invoicing:link_settings"),
     "preferences": ("Preferences", "interfaces:preferences"),
     "history": ("History", "invoicing:interface_history"),
     "health": ("Health", "invoicing:health"),
 }
 # The lowest role that has something to do there; the other tabs are everybody's.
-NEEDS_ROLE = {"clients": Role.ACCOUNTS, "settings": Role.ADMIN, "preferences": Role.ADMIN}
+NEEDS_ROLE = {
+    "clients": Role.ACCOUNTS,
+    "jobs": Role.ACCOUNTS,
+    "settings": Role.ADMIN,
+    "preferences": Role.ADMIN,
+}
 # Steps that are looked at rather than filled in: done once somebody went on from there.
 _LOOKED_AT = ("clients", "test")
 
@@ -110,6 +117,8 @@ def tabs_of(interface: AccountingInterface, role: Role) -> list[tuple[str, str, 
     hidden = {key for key, needed in NEEDS_ROLE.items() if not role.includes(needed)}
     if not interface.package.can(PushesContacts):
         hidden.add("clients")
+    if not sends_jobs(interface):
+        hidden.add("jobs")
     return [(key, label, page) for key, (label, page) in TABS.items() if key not in hidden]
 
 

@@ -12,6 +12,7 @@ from invoicing.views_hand_over import urlpatterns_hand_over
 from invoicing.views_in_accounts import urlpatterns_in_accounts
 from invoicing.views_interface import urlpatterns_interface
 from invoicing.views_invoices import urlpatterns_invoices
+from invoicing.views_jobs import urlpatterns_jobs
 from invoicing.views_links import urlpatterns_links
 from invoicing.views_preview import urlpatterns_preview
 from invoicing.views_rehearsals import urlpatterns_rehearsals
@@ -31,6 +32,7 @@ urlpatterns: list[URLPattern] = [
     *urlpatterns_in_accounts,
     *urlpatterns_interface,
     *urlpatterns_invoices,
+    *urlpatterns_jobs,
     *urlpatterns_links,
     *urlpatterns_preview,
     *urlpatterns_rehearsals,

@@ -1,6 +1,7 @@
-"""One client and the contact that stands for it: choose, search, create, unlink."""
+"""One client and the contact that stands for it: choose, search, create, update, unlink."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.contrib import messages
 from django.db.models import Q
@@ -9,13 +10,20 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import path
 from django.views.decorators.http import require_POST, require_safe
 
+from connectors.base.protocol import UpdatesContacts
 from interfaces.models import AccountingInterface
-from invoicing import client_links, client_matching, rechecking
+from invoicing import client_links, client_matching, rechecking, selectors, uploads
+from invoicing.badges import with_badges
 from invoicing.client_links import CannotMatch
 from invoicing.client_matching import Match
+from invoicing.contact_differences import Compared, compare
 from invoicing.models import Client, ContactLink, PackageContact, Upload
-from invoicing.posted import back, is_id, own_address, to
-from invoicing.uploads.states import DOCUMENTS, State
+from invoicing.posted import back, is_id, own_address, tell_left_out, to
+from invoicing.prospects import look_ahead
+from invoicing.uploads import alone
+from invoicing.uploads.enqueue import why_not_through
+from invoicing.uploads.kinds import updates_contacts
+from invoicing.uploads.states import DOCUMENTS, FAILED, State
 from invoicing.views_causes import tell_checked
 from invoicing.views_clients import HERE, LIST_CHANGED, facts_of
 from offices.access import PracticeRequest, practice_view
@@ -35,10 +43,15 @@ def client(request: PracticeRequest, *, interface_id: int, client_id: int) -> Ht
     found = client_matching.matches(interface, client_id=one.pk)
     query = request.GET.get("q", "").strip()[:100]
     hits = _search(interface, query) if query else []
+    places = _places(interface, one, found)
     context = {
         **facts_of(request, interface),
         "client": one,
-        "matches": found,
+        "places": places,
+        "updates": updates_contacts(interface),
+        "can_update": interface.package.can(UpdatesContacts),
+        "invoices": with_badges(selectors.invoices_of(one, interface)),
+        "most_invoices": selectors.MOST_INVOICES,
         "query": query,
         "hits": hits[:MOST_FOUND],
         "too_many": len(hits) > MOST_FOUND,
@@ -52,13 +65,13 @@ def client(request: PracticeRequest, *, interface_id: int, client_id: int) -> Ht
 @require_POST
 @practice_view(Role.ACCOUNTS)
 def decide(request: PracticeRequest, *, interface_id: int, client_id: int) -> HttpResponse:
-    """Link the client, unlink it, or create it now."""
+    """Link the client, unlink it, create it now, update its contact, or try that again."""
     interface = get_object_or_404(AccountingInterface, pk=interface_id)
     one = get_object_or_404(Client, pk=client_id)
     found = client_matching.matches(interface, client_id=one.pk)
     wanted = request.POST.get("name", "")
     match = next((each for each in found if each.link_name == wanted), None)
-    act = {"link": _link, "unlink": _unlink, "create": _create}.get(request.POST.get("do", ""))
+    act = ACTS.get(request.POST.get("do", ""))
     try:
         if match is None or act is None:
             raise CannotMatch(LIST_CHANGED)
@@ -134,6 +147,108 @@ def _create(request: PracticeRequest, interface: AccountingInterface, match: Mat
     messages.success(
         request, f"{match.client} goes to {label} in batch {batch.number}; it is looked for first."
     )
+
+
+def _update(request: PracticeRequest, interface: AccountingInterface, match: Match) -> None:
+    label = interface.package.label
+    if not updates_contacts(interface):
+        raise CannotMatch(
+            f"“Update clients” is off for {interface}: nothing is changed in {label}."
+        )
+    if match.link is None:
+        raise CannotMatch(f"{match.client} is not linked any more.")
+    if reason := why_not_through(interface):
+        raise CannotMatch(reason)
+    match.link.interface = interface
+    batch = alone.update_contact(link=match.link, name=match.name, actor=request.user)
+    if batch is None:
+        raise CannotMatch(f"{match.client} is on its way to {label} already. Look again.")
+    before = {one.label: one.theirs for one in _compared(interface, match) if one.differs}
+    after = {one.label: one.ours for one in _compared(interface, match) if one.differs}
+    record_request(
+        request,
+        "client.updated",
+        match.client,
+        interface=interface.pk,
+        before=before,
+        after={**after, "batch": batch.number},
+    )
+    messages.success(request, f"{match.client} is brought up to date in {label}, in {batch}.")
+
+
+def _retry(request: PracticeRequest, interface: AccountingInterface, match: Match) -> None:
+    last = alone.latest_of_contacts(interface, [match.client_id])
+    upload = last.get((match.client_id, match.link_name))
+    if upload is None or upload.state not in FAILED:
+        raise CannotMatch(f"Nothing of {match.client} is left to be tried again.")
+    tried = uploads.retry(upload_ids=[upload.pk], actor=request.user)
+    tell_left_out(request, tried.left_out)
+    if tried.queued:
+        record_request(
+            request,
+            "client.sent",
+            match.client,
+            interface=interface.pk,
+            before=upload.state,
+            after={"name": match.name, "batch": upload.batch.number},
+        )
+        messages.success(request, f"{match.client} is tried again, in {upload.batch}.")
+
+
+ACTS = {"link": _link, "unlink": _unlink, "create": _create, "update": _update, "retry": _retry}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """A match with the last upload of it, and ours beside theirs."""
+
+    match: Match
+    upload: Upload | None
+    compared: list[Compared]
+    # What is compared was listed before that upload wrote there.
+    is_old: bool
+
+    @property
+    def differs(self) -> bool:
+        """Whether an update would change anything."""
+        return any(one.differs for one in self.compared)
+
+
+def _places(interface: AccountingInterface, client: Client, found: Sequence[Match]) -> list[_Place]:
+    latest = alone.latest_of_contacts(interface, [client.pk])
+    look_ahead(latest.values())
+    contacts = _contacts_of(interface, found)
+    read_at = interface.contacts_read_at
+    places = []
+    for one in found:
+        upload = latest.get((client.pk, one.link_name))
+        contact = contacts.get(one.link.remote_id) if one.link else None
+        sent_at = upload.sent_at if upload and upload.state == State.SENT else None
+        places.append(
+            _Place(
+                match=one,
+                upload=upload,
+                compared=compare(client, name=one.name, contact=contact) if contact else [],
+                is_old=bool(sent_at and read_at and sent_at > read_at),
+            )
+        )
+    return places
+
+
+def _compared(interface: AccountingInterface, match: Match) -> list[Compared]:
+    contact = _contacts_of(interface, [match]).get(match.link.remote_id if match.link else "")
+    if contact is None:
+        return []
+    client = Client.objects.get(pk=match.client_id)
+    return compare(client, name=match.name, contact=contact)
+
+
+def _contacts_of(
+    interface: AccountingInterface, found: Sequence[Match]
+) -> dict[str, PackageContact]:
+    linked = [one.link.remote_id for one in found if one.link]
+    rows = PackageContact.objects.filter(interface=interface, remote_id__in=linked)
+    return {one.remote_id: one for one in rows} if linked else {}
 
 
 def _search(interface: AccountingInterface, query: str) -> Sequence[PackageContact]:

@@ -17,8 +17,10 @@ from invoicing import client_links, client_matching, contact_list
 from invoicing.client_matching import Match, Standing
 from invoicing.forms import MatchRuleForm
 from invoicing.models import Client, ContactLink
-from invoicing.posted import back, may_upload, onward, own_address, to
+from invoicing.posted import MOST_AT_ONCE, back, may_upload, onward, own_address, to
+from invoicing.prospects import look_ahead
 from invoicing.tables import PER_PAGE
+from invoicing.uploads import alone
 from invoicing.words import counted
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
@@ -135,6 +137,64 @@ def link_all(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
     return back(request, "clients", interface_id=interface.pk)
 
 
+@require_POST
+@practice_view(Role.ACCOUNTS)
+def send(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
+    """Send clients on their own: those ticked, or all of the list that are not there yet."""
+    interface = get_object_or_404(AccountingInterface, pk=interface_id)
+    found = client_matching.matches(interface, everyone=request.POST.get("show") == "all")
+    sendable = [one for one in found if may_be_sent(one)]
+    if request.POST.get("do") == "all":
+        if request.POST.get("new") != _fingerprint_of_new(sendable):
+            messages.warning(request, LIST_CHANGED)
+            return back(request, "clients", interface_id=interface.pk)
+        chosen = sendable[:MOST_AT_ONCE]
+    else:
+        ticked = set(request.POST.getlist("place"))
+        chosen = [one for one in sendable if place_of(one) in ticked][:MOST_AT_ONCE]
+    reason = client_links.why_not_create(interface)
+    if reason or not chosen:
+        messages.warning(request, reason or "Nothing was done: tick at least one client first.")
+        return back(request, "clients", interface_id=interface.pk)
+    sent = client_links.create_several(interface=interface, chosen=chosen, actor=request.user)
+    if sent is None:
+        messages.info(request, "Nothing was sent: they are linked, or on their way, already.")
+        return back(request, "clients", interface_id=interface.pk)
+    batch, count = sent
+    record_request(
+        request,
+        "clients.sent",
+        interface.name,
+        interface=interface.pk,
+        before="not there",
+        after={"batch": batch.number, "clients": count},
+    )
+    left = len(chosen) - count
+    others = f" {left} left out: on the way, or waiting for a person." if left else ""
+    messages.success(
+        request,
+        f"{counted(count, 'client')} on the way to {interface.package.label} in {batch}; each is"
+        f" looked for first.{others}",
+    )
+    return back(request, "clients", interface_id=interface.pk)
+
+
+def may_be_sent(match: Match) -> bool:
+    """Whether it may go unseen with others: what looks like a contact, somebody decides first."""
+    return match.standing in (Standing.NEW, Standing.EXACT)
+
+
+def place_of(match: Match) -> str:
+    """What is posted for it."""
+    return f"{match.client_id} {match.link_name}".strip()
+
+
+def _fingerprint_of_new(found: Sequence[Match]) -> str:
+    """What is about to be sent, so that nothing else is."""
+    places = sorted(map(place_of, found))
+    return hashlib.sha256("\n".join(places).encode()).hexdigest()[:16]
+
+
 def _go_on(request: PracticeRequest, interface: AccountingInterface) -> HttpResponse:
     """To the next step, saying what becomes of clients left without a decision."""
     left = client_matching.undecided(interface)
@@ -173,6 +233,9 @@ def _page(request: PracticeRequest, interface: AccountingInterface) -> HttpRespo
     shown = [one for one in found if _is_shown(one, state, query)]
     page = Paginator(shown, PER_PAGE).get_page(request.GET.get("page"))
     counts = {one: sum(each.standing is one for each in found) for one in Standing}
+    sendable = [one for one in found if may_be_sent(one)]
+    latest = alone.latest_of_contacts(interface, {one.client_id for one in page})
+    look_ahead(latest.values())
     facts, form = facts_of(request, interface), MatchRuleForm(interface=interface)
     if not facts["may_set"]:
         for field in form.fields.values():
@@ -181,6 +244,10 @@ def _page(request: PracticeRequest, interface: AccountingInterface) -> HttpRespo
         **facts,
         "form": form,
         "page": page,
+        "rows": [(one, place_of(one), latest.get((one.client_id, one.link_name))) for one in page],
+        "may_send": bool(sendable) and facts["may_change"] and not facts["why_not_create"],
+        "sendable": min(len(sendable), MOST_AT_ONCE),
+        "new_mark": _fingerprint_of_new(sendable),
         "everyone": everyone,
         "needed": sum(one.is_needed for one in found),
         "all_clients": Client.objects.count(),
@@ -244,4 +311,5 @@ urlpatterns_clients = [
     path(f"{HERE}rule/", rule, name="match_rule"),
     path(f"{HERE}read/", read, name="read_contacts"),
     path(f"{HERE}link/", link_all, name="link_exact"),
+    path(f"{HERE}send/", send, name="send_clients"),
 ]

@@ -215,6 +215,8 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             "invoice": [sent.pk, waiting.pk, draft.pk],
             "only": [waiting.pk],
             "upload": [upload.pk],
+            "job": [job.pk],
+            "place": [f"{client.pk} {name} client"],
             "contact": contact.pk,
             "setting": [setting.pk],
             "move": [setting.pk],

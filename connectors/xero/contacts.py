@@ -4,7 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
-from connectors.base.documents import Conflict, Contact, Key, ListedContact, Posted
+from connectors.base.documents import (
+    Address,
+    Conflict,
+    Contact,
+    Key,
+    ListedContact,
+    Posted,
+)
 from connectors.base.errors import OutcomeUnknown, Rejected
 from connectors.base.protocol import Found, Outcome
 from connectors.xero import mapping
@@ -91,7 +98,40 @@ def listed(books: Books) -> Iterator[ListedContact]:
             email=text(record, "EmailAddress"),
             archived=not _is_active(record),
             url=books.link(SHOWN_AT + remote_id(record, ID)),
+            details=_details(record),
         )
+
+
+def _details(record: Record) -> Contact:
+    """What else the list tells of a contact, in our words."""
+    phones = {text(one, "PhoneType"): one for one in records(record.get("Phones"))}
+    addresses = {text(one, "AddressType"): one for one in records(record.get("Addresses"))}
+    phone = phones.get("DEFAULT", {})
+    parts = (text(phone, f"Phone{part}") for part in ("CountryCode", "AreaCode", "Number"))
+    return Contact(
+        key="",
+        number=text(record, "ContactNumber"),
+        name=text(record, "Name"),
+        first_name=text(record, "FirstName"),
+        last_name=text(record, "LastName"),
+        email=text(record, "EmailAddress"),
+        phone=" ".join(one for one in parts if one),
+        tax_number=text(record, "TaxNumber"),
+        postal=_address(addresses.get("POBOX", {})),
+        street=_address(addresses.get("STREET", {})),
+    )
+
+
+def _address(record: Record) -> Address:
+    lines = (text(record, f"AddressLine{place}") for place in range(1, mapping.LINES + 1))
+    return Address(
+        attention=text(record, "AttentionTo"),
+        lines=tuple(one for one in lines if one),
+        city=text(record, "City"),
+        region=text(record, "Region"),
+        postal_code=text(record, "PostalCode"),
+        country=text(record, "Country"),
+    )
 
 
 def _with_theirs(books: Books, changed: Sequence[New]) -> list[New]:

@@ -371,7 +371,7 @@ def contacts_for(
         link = links.get(place)
         if place in coming or (link and interface.pk not in updated):
             continue
-        contact = _contact(
+        contact = contact_upload(
             client, interface=interface, name=name, link=place[2], batch=batch, due=due
         )
         if link is None or _is_outdated(contact, link):
@@ -406,7 +406,7 @@ def enqueue_contacts(
         return None
     batch, now = new_batch(actor), clock.now()
     uploads = [
-        _contact(client, interface=interface, name=name, link=link, batch=batch, due=now)
+        contact_upload(client, interface=interface, name=name, link=link, batch=batch, due=now)
         for (_, link), (client, name) in new.items()
     ]
     adding.add(uploads, actor=actor)
@@ -424,7 +424,7 @@ def _is_outdated(upload: Upload, link: ContactLink) -> bool:
     return True
 
 
-def _contact(
+def contact_upload(
     client: Client,
     *,
     interface: AccountingInterface,
@@ -433,6 +433,7 @@ def _contact(
     batch: Batch,
     due: datetime,
 ) -> Upload:
+    """The client as a contact on its way there; `link` is what its link is kept under."""
     key = document_key(
         interface_id=interface.pk, kind=Upload.Kind.CONTACT, document_id=client.pk, name=link
     )
@@ -470,7 +471,7 @@ def jobs_for(
     jobs = {one.pk: one for one in named}
     due = now or clock.now()
     return [
-        _job(interfaces[interface_id], jobs[job_id], batch=batch, due=due)
+        job_upload(interfaces[interface_id], jobs[job_id], batch=batch, due=due)
         for interface_id, job_id in missing
     ]
 
@@ -492,7 +493,8 @@ def _wanted_jobs(uploads: Sequence[Upload]) -> dict[tuple[int, int], None]:
     return wanted
 
 
-def _job(interface: AccountingInterface, job: Job, *, batch: Batch, due: datetime) -> Upload:
+def job_upload(interface: AccountingInterface, job: Job, *, batch: Batch, due: datetime) -> Upload:
+    """The job on its way there; it comes with its client."""
     key = document_key(interface_id=interface.pk, kind=Upload.Kind.JOB, document_id=job.pk)
     contact = documents.contact_of(job.client, name=job.client.name, key=key)
     return Upload(

@@ -46,6 +46,7 @@ NO_PAGES = {
     "interfaces:statements_of_all",
     "invoicing:read_contacts",
     "invoicing:link_exact",
+    *("invoicing:send_clients", "invoicing:send_jobs"),
     "invoicing:match_client",
     *("invoicing:check_cause", "invoicing:check_interface", "invoicing:replace_code"),
     *("interfaces:leave", "interfaces:withdraw", "interfaces:copy_settings"),
@@ -135,6 +136,8 @@ def page_addresses(scene: Scene) -> dict[str, list[str]]:
             f"{base}interfaces/{one}/clients/{scene.clients[place].pk}/{more}"
             for place, more in ((1, ""), (3, ""), (7, "?q=co"))
         ],
+        "invoicing:jobs": [f"{base}interfaces/{one}/jobs/"],
+        "invoicing:job": [f"{base}interfaces/{one}/jobs/{scene.job.pk}/"],
         "invoicing:void_invoice": [f"{base}invoices/{scene.uploads['warned'].invoice_id}/void/"],
         "invoicing:available": [
             f"{base}upload/",

@@ -136,12 +136,26 @@ def test_the_list_is_read_kept_and_followed(
             return {name: tuple(rest) for name, *rest in rows}  # type: ignore[misc]
 
     organisation.contacts.clear()
-    organisation.add_contact(name="Mason & Sons Ltd", number="C1", EmailAddress="m@mason.example")
+    organisation.add_contact(
+        name="Mason & Sons Ltd",
+        number="C1",
+        EmailAddress="m@mason.example",
+        FirstName="Mere",
+        TaxNumber="123-456",
+        Phones=[{"PhoneType": "DEFAULT", "PhoneAreaCode": "09", "PhoneNumber": "555 0100"}],
+        Addresses=[{"AddressType": "POBOX", "AddressLine1": "PO Box 9", "City": "Napier"}],
+    )
     organisation.add_contact(name="Old Trust", archived=True)
     assert read() == {
         "Mason & Sons Ltd": ("C1", "mason sons", "m@mason.example", False),
         "Old Trust": ("", "old", "", True),
     }
+    with acting_for(interface.practice_id):
+        details = PackageContact.objects.get(number="C1").details
+    known = {name: details[name] for name in ("first_name", "phone", "tax_number")}
+    assert known == {"first_name": "Mere", "phone": "09 555 0100", "tax_number": "123-456"}
+    assert (details["postal"]["lines"], details["postal"]["city"]) == (["PO Box 9"], "Napier")
+    assert details["street"]["lines"] == []
     organisation.archive_contact("Mason & Sons Ltd")
     organisation.contacts.remove(organisation.contact("Old Trust"))
     organisation.add_contact(name="New Ltd")
