@@ -251,7 +251,7 @@ def _later(*same: str) -> QuerySet[Upload]:
     return Upload.objects.filter(
         **{name: OuterRef(name) for name in same or ("invoice",)},
         kind=OuterRef("kind"),
-        state__in=(*LIVE, State.REFUSED),
+        state__in=(*LIVE, State.REFUSED, State.VOIDED),
         pk__gt=OuterRef("pk"),
     )
 

@@ -55,6 +55,7 @@ def jobs(request: PracticeRequest, *, interface_id: int) -> HttpResponse:
         "states": [(key, label) for key, (label, _) in STATES.items()],
         "query": request.GET.get("q", ""),
         "new": new,
+        "moving": MOVING,
         "most_at_once": MOST_AT_ONCE,
     }
     return render(request, "invoicing/jobs.html", context)

@@ -107,7 +107,12 @@ class UploadAnswer(serializers.Serializer[Any]):
     interface = serializers.CharField(help_text="The accounts interface, by its display name.")
     package = serializers.CharField()
     kind = serializers.ChoiceField(
-        choices=[Upload.Kind.INVOICE.value, Upload.Kind.CREDIT_NOTE.value]
+        choices=[
+            Upload.Kind.INVOICE.value,
+            Upload.Kind.CREDIT_NOTE.value,
+            Upload.Kind.VOID.value,
+        ],
+        help_text="A `void` takes back what an upload brought there; it has a state of its own.",
     )
     state = serializers.ChoiceField(choices=Upload.State.values)
     state_in_words = serializers.CharField()

@@ -17,6 +17,7 @@ from invoicing.uploads.states import DOCUMENTS, State
 # An event may become visible after one that is numbered higher; so young ones are told again.
 SETTLED = timedelta(minutes=1)
 FIRST = 0
+TOLD = (*DOCUMENTS, Upload.Kind.VOID)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +47,13 @@ def invoice(abtrac_id: str) -> Invoice | None:
 
 
 def changed_since(mark: int, *, limit: int) -> Page:
-    """Uploads of documents to which anything has happened since the mark, as they are now."""
+    """Uploads and voids of documents to which anything has happened since the mark, as now."""
     in_earnest = UploadEvent.objects.filter(upload__interface__rehearsal_token="")
-    events = in_earnest.filter(pk__gt=mark, upload__kind__in=DOCUMENTS).order_by("pk")
+    events = in_earnest.filter(pk__gt=mark, upload__kind__in=TOLD).order_by("pk")
     found = list(events.values_list("pk", "upload_id")[: limit + 1])
     page = found[:limit]
     last = page[-1][0] if page else mark
-    uploads = _documents().in_bulk([upload_id for _, upload_id in page])
+    uploads = _told().in_bulk([upload_id for _, upload_id in page])
     look_ahead(uploads.values())
     latest = dict.fromkeys(upload_id for _, upload_id in reversed(page))
     return Page(
@@ -71,8 +72,12 @@ def _settled(mark: int, last: int) -> int:
 
 
 def _documents() -> QuerySet[Upload]:
+    return _told().filter(kind__in=DOCUMENTS)
+
+
+def _told() -> QuerySet[Upload]:
     # What was only rehearsed is in no accounts, so Abtrac is told nothing of it.
-    uploads = Upload.objects.filter(kind__in=DOCUMENTS, interface__rehearsal_token="")
+    uploads = Upload.objects.filter(kind__in=TOLD, interface__rehearsal_token="")
     return uploads.select_related("invoice", "batch", "interface__lane")
 
 

@@ -263,7 +263,9 @@ def _void_with(upload: Upload) -> list[Upload]:
     )
     steps = [one for one in followups.following(voided) if one.pk != upload.pk]
     voided.reason = f"Voided in {upload.interface.package.label} ({upload.batch})."
-    states.move([voided], State.VOIDED, fields=("reason",))
+    # Nobody need look for it before the invoice goes anew.
+    voided.unknown_since = None
+    states.move([voided], State.VOIDED, fields=("reason", "unknown_since"))
     states.move([upload, *(one for one in steps if one.state == State.SENT)], State.VOIDED)
     left = [one for one in steps if one.state in (State.QUEUED, State.UNKNOWN, *FAILED)]
     # Whether it arrived does not matter any more.

@@ -317,6 +317,13 @@ def test_what_is_in_the_accounts_tells_the_ways_out_and_is_voided_by_the_first(
     [voiding] = rows_of(abtrac, Upload, kind="void")
     assert (voiding.state, voiding.document["document_id"]) == ("queued", "doc-1")
     assert [one.action for one in rows_of(abtrac, AuditEntry)][-1] == "invoice.voiding"
+    told = abtrac.get("uploads").json()["uploads"]
+    assert [(one["kind"], one["state"]) for one in told] == [
+        ("invoice", "sent"),
+        ("void", "queued"),
+    ]
+    assert abtrac.get("invoices/I1").json()["upload"]["kind"] == "invoice"
+    assert abtrac.get("invoices/I1").json()["badge"] == "Being voided"
     again = abtrac.call("POST", "invoices/I1/void", {"reason": "Wrong client"})
     assert problems(again) == {"": "cannot_be_voided"}
     [told] = abtrac.move("uncommit", "I1").json()["problems"]

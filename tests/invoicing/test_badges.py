@@ -194,7 +194,7 @@ def test_what_is_paid_or_not_there_says_what_else_there_is(
 ) -> None:
     paid = scene.uploads["sent"]
     page = text_of(browser.get(url(practice, f"invoices/{paid.invoice_id}/")))
-    assert "send a credit note from Abtrac. Xero has payments of 5,000.00 for it." in page
+    assert "Xero has payments of 5,000.00 for it. Take them off it there first, or send" in page
     for name in ("sent", "refused"):
         answer: Any = browser.get(void_page(practice, scene.uploads[name]), follow=True)
         assert "cannot be voided" in said(answer)[0]

@@ -140,7 +140,7 @@ def test_clients_are_sent_together_and_what_looks_like_a_contact_is_left_to_a_pe
             interface=desk.interface, remote_id="m", name="Mason and Son", folded="mason son"
         )
     listed = text_of(browser.get(page(desk, "clients/?show=all")))
-    assert "2 clients not in Till yet." in listed
+    assert "2 not in Till yet or not linked" in listed
     ticked = {"place": [str(other.pk), str(alike.pk), "0"], "show": "all"}
     answer = browser.post(page(desk, "clients/send/"), ticked, follow=True)
     assert said(answer)[0] == ("1 client on the way to Till in Batch 1; each is looked for first.")

@@ -10,6 +10,7 @@ from connectors.base.errors import RetryLater
 from connectors.base.protocol import Package, VoidsInvoices
 from invoicing import invoices
 from invoicing.models import Invoice, InvoicePdf, Upload
+from invoicing.selectors import went_on
 from invoicing.uploads import CannotVoid, offered, retry, unlink, void
 from invoicing.uploads.states import State
 from offices.tenancy import acting_for
@@ -82,6 +83,20 @@ def test_what_was_voided_goes_anew_with_its_pdf_and_can_be_voided_again(
     posted = [type(call[0]) for call in books.posts]
     assert posted == [SalesInvoice, Attachment, Voiding] * 2
     assert len(set(books.call_keys)) == 6
+
+
+def test_what_failed_before_it_was_sent_and_voided_needs_nobody(known: Desk, books: Books) -> None:
+    invoice = known.invoice()
+    books.refusals[invoice.number] = till.refused("No.")
+    known.upload(invoice)
+    known.work()
+    books.refusals.clear()
+    known.upload(invoice)
+    known.work()
+    take_back(known, invoice)
+    known.work()
+    with acting_for(known.practice.pk):
+        assert not Upload.objects.filter(state=State.REFUSED).exclude(went_on()).exists()
 
 
 def test_a_credit_note_is_voided_as_one(known: Desk, books: Books) -> None:
