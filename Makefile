@@ -14,9 +14,11 @@ RUN := $(VENV)/python
 MANAGE := $(RUN) manage.py
 # The embedded shape, whatever the caller's own shell is set up for.
 EMBEDDED := env -u DATABASE_URL -u REDIS_URL
-# A folder for whatever a run leaves behind, gone with it: two runs never meet.
+# A folder for whatever a run leaves behind, gone with it: two runs never meet. What its processes make
+# once lies there too, unless the caller named a folder, or a server, which may not be ours to fill.
 IN_SCRATCH = scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && export VAR_DIR="$$scratch" \
-	HYPOTHESIS_STORAGE_DIRECTORY="$$scratch/hypothesis" &&
+	HYPOTHESIS_STORAGE_DIRECTORY="$$scratch/hypothesis" && \
+	{ [ -n "$$MADE_ONCE$$DATABASE_URL" ] || export MADE_ONCE="$$scratch/made-once"; } &&
 PYTEST := $(RUN) -m pytest --basetemp="$$scratch/tmp"
 # A server like any other, invented: nothing is connected to.
 SERVER := env DATABASE_URL=postgres://link:invented@db.invalid/link REDIS_URL=redis://redis.invalid \

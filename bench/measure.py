@@ -46,6 +46,9 @@ def product() -> Iterator[None]:
         from django.db import connection
 
         django.setup()
+        from tests.made_once import copy_test_database
+
+        copy_test_database()
         # Of pages the answers are wanted here, not the files that go with them.
         warnings.filterwarnings("ignore", message="No directory at")
         # Only the test database, whatever DATABASE_URL names is not touched.

@@ -17,6 +17,7 @@ from connectors import registry
 from offices.models import Practice
 from offices.tenancy import acting_for
 from tests.factories import make_practice
+from tests.made_once import copy_test_database
 from tests.packages import PLACE, invented
 
 # On a busy machine an example may be slow; and nothing is left behind in the tree.
@@ -34,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if not product.EMBEDDED:
         _use_redis(_redis_of_this_process(config))
+    copy_test_database()
 
 
 def _redis_of_this_process(config: pytest.Config) -> str:

@@ -108,6 +108,9 @@ def _database() -> Iterator[None]:
             import redis
 
             redis.Redis.from_url(settings.REDIS_URL).flushdb()
+        from tests.made_once import copy_test_database
+
+        copy_test_database()
         connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
         from tests.faults.crew import hurry
 

@@ -80,27 +80,44 @@ class OwnRedis:
             return False
 
 
+def _copy(files: Path, place: Path) -> None:
+    """With their owner, who alone may read them."""
+    subprocess.run(["cp", "-a", str(files), str(place)], check=True)
+
+
 class OwnPostgres:
     """A PostgreSQL server that keeps what it committed, whatever is done to it."""
 
     def __init__(self) -> None:
         # Not among the tests' own folders, which are closed to other accounts.
-        self._folder = folder = Path(tempfile.mkdtemp())
-        self._data = folder / "pg"
+        self._folder = Path(tempfile.mkdtemp())
+        self._data = self._folder / "pg"
         self.port = free_port()
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
         self._programs = found[-1] if found else Path(str(shutil.which("pg_ctl"))).parent
         self._as: list[str] = []
         if os.getuid() == 0:  # as whom it refuses to run
-            shutil.chown(folder, "postgres", "postgres")
+            shutil.chown(self._folder, "postgres", "postgres")
             self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
+
+    def make(self) -> None:
+        """Make it, with no database yet."""
         run = [*self._as, str(self._programs / "initdb"), "-D", str(self._data)]
         subprocess.run(
             [*run, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
             check=True,
             stdout=subprocess.DEVNULL,
-            cwd=folder,
+            cwd=self._folder,
         )
+
+    def leave_copy(self, place: Path) -> None:
+        """Stop it in good order, and leave a copy of all it holds there."""
+        self._ctl("stop", "-m", "fast")
+        _copy(self._data, place)
+
+    def begin_with(self, place: Path) -> None:
+        """Make it from what another one has left there."""
+        _copy(place, self._data)
 
     def url(self, database: str, user: str = "link") -> str:
         """Where the database is."""

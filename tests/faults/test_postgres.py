@@ -19,6 +19,7 @@ from django.db import connection
 from connectors.base.standin import Hold
 from invoicing import tasks
 from invoicing.uploads import killpoints
+from tests import made_once
 from tests.factories import make_member, make_practice
 from tests.faults.checker import check
 from tests.faults.conftest import PATIENCE, ROOT, Firm, at_it, connect
@@ -35,16 +36,32 @@ _numbers = count(1)
 @pytest.fixture(scope="module")
 def server() -> Iterator[OwnPostgres]:
     """A server with a database that has all tables, from which each test gets a copy."""
-    made = OwnPostgres()
-    made.start()
-    with made.statements() as run:
-        run("CREATE ROLE link LOGIN CREATEDB CREATEROLE")
-        run(f"CREATE DATABASE {MIGRATED} OWNER link")
-    environment = {**os.environ, "DATABASE_URL": made.url(MIGRATED)}
-    words = [sys.executable, "manage.py", "migrate", "--noinput", "--verbosity", "0"]
-    subprocess.run(words, check=True, env=environment, cwd=ROOT)
+    made, shared = OwnPostgres(), made_once.folder()
+    if shared is None:
+        make_with_tables(made)
+    else:
+        kept = shared / f"{made_once.name()}.postgres"
+        with made_once.one_at_a_time(shared / "postgres.lock"):
+            if not kept.exists():
+                first = OwnPostgres()
+                make_with_tables(first)
+                first.leave_copy(kept)
+                first.remove()
+        made.begin_with(kept)
     yield made
     made.remove()
+
+
+def make_with_tables(server: OwnPostgres) -> None:
+    """Make it, and in it the database that has all tables."""
+    server.make()
+    server.start()
+    with server.statements() as run:
+        run("CREATE ROLE link LOGIN CREATEDB CREATEROLE")
+        run(f"CREATE DATABASE {MIGRATED} OWNER link")
+    environment = {**os.environ, "DATABASE_URL": server.url(MIGRATED)}
+    words = [sys.executable, "manage.py", "migrate", "--noinput", "--verbosity", "0"]
+    subprocess.run(words, check=True, env=environment, cwd=ROOT)
 
 
 @pytest.fixture
