@@ -11,11 +11,13 @@ import pytest
 import redis
 from django.conf import settings as product
 from django.core.cache import cache
+from django.test import TransactionTestCase
 
 from abtrac_link.celery import app as celery_app
 from connectors import registry
 from offices.models import Practice
 from offices.tenancy import acting_for
+from tests.as_migrated import AsMigrated
 from tests.factories import make_practice
 from tests.made_once import copy_test_database
 from tests.packages import PLACE, invented
@@ -68,6 +70,16 @@ def redis_of_our_own() -> Iterator[None]:
             )
         yield
         server.flushdb()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Django's, and after a test that commits only what it has left is taken away."""
+    with django_db_blocker.unblock():
+        database = AsMigrated()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(TransactionTestCase, "_fixture_teardown", lambda _: database.again())
+        yield
 
 
 @pytest.fixture(autouse=True)
