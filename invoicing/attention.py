@@ -92,7 +92,7 @@ _WAYS = {
     "pair": "Choose another code",
     "contact": "Choose the contact",
     "number": "Compare the two",
-    "lock": "Check again or park",
+    "lock": "See the dates, or park",
     "look": "Look in the package",
 }
 

@@ -15,7 +15,7 @@ from django.utils.text import get_valid_filename
 from interfaces import clock, lanes
 from interfaces.common_settings import UPLOAD_ON_COMMIT
 from interfaces.models import AccountingInterface
-from invoicing import rehearsals
+from invoicing import causes, rehearsals
 from invoicing.models import Batch, Invoice, InvoicePdf, Upload
 from invoicing.uploads import enqueue, followups, states, voiding
 from invoicing.uploads.outcomes import finish_batches
@@ -133,6 +133,8 @@ def uncommit(*, invoice_ids: Sequence[str]) -> Moved:
     moved = _move(invoice_ids, {Status.COMMITTED}, back, _uploaded)
     rehearsals.forget_invoices(invoice_ids)
     _withdraw(invoice_ids)
+    refused = Upload.objects.filter(invoice__abtrac_id__in=invoice_ids, has_causes=True)
+    causes.let_go(list(refused.select_for_update(of=("self",), no_key=True).order_by("id")))
     return moved
 
 

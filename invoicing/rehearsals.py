@@ -13,6 +13,7 @@ from interfaces import clock, lanes, rehearsals
 from interfaces.connections import acting_for_nobody
 from interfaces.models import AccountingInterface
 from invoicing import removing
+from invoicing.causes import close_idle
 from invoicing.models import (
     Attempt,
     Batch,
@@ -129,4 +130,5 @@ def _forget(uploads: QuerySet[Upload]) -> None:
         last_batch=highest
     )
     emptied.delete()
+    close_idle({one.interface_id for one in gone})
     finish_batches(gone)

@@ -147,6 +147,8 @@ def _create(request: PracticeRequest, interface: AccountingInterface, match: Mat
     messages.success(
         request, f"{match.client} goes to {label} in batch {batch.number}; it is looked for first."
     )
+    # They go behind it.
+    _check_again(request, interface, match)
 
 
 def _update(request: PracticeRequest, interface: AccountingInterface, match: Match) -> None:

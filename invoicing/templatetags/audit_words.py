@@ -19,6 +19,8 @@ _ACTIONS: Mapping[str, str] = {
     "interface.paused": "Paused",
     "interface.resumed": "Resumed",
     "interface.codes_set": "Codes and defaults",
+    "interface.code_replaced": "Another code used instead",
+    "cause.checked_again": "Checked again what was held up",
     "interface.preferences_set": "Preferences",
     "interface.invoice_settings": "Invoice settings",
     "interface.tried": "One invoice sent to try it",

@@ -154,7 +154,7 @@ def test_moving_many_takes_no_more_queries_than_moving_one(
 ) -> None:
     many = [make("committed").abtrac_id for _ in range(30)]
     for ids in (many[:1], many):
-        with django_assert_max_num_queries(5):
+        with django_assert_max_num_queries(6):
             invoices.uncommit(invoice_ids=ids)
         with django_assert_max_num_queries(3):
             invoices.commit(invoice_ids=ids)

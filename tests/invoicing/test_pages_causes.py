@@ -390,6 +390,23 @@ def test_what_a_cause_holds_up_is_parked_together_and_closes_it(few: Month) -> N
     assert said(few.post(f"attention/{cause.pk}/check/")) == [nothing]
 
 
+def test_a_client_added_now_takes_along_what_waited_for_it(month: Month) -> None:
+    client = month.clients[1]
+    with acting_for(month.practice.pk):
+        made = invoices_of(month, 2, place=0, client=client)
+        batch = enqueue(invoice_ids=[one.pk for one in made], actor=month.admin).batch
+        assert batch
+        refused_for_their_contact(month, batch, client)
+    cause = month.cause("name_taken", f"{client.pk}|")
+    assert len(month.held()[cause.pk]) == 3
+    done = month.post(
+        f"interfaces/{month.interface.pk}/clients/{client.pk}/decide/", do="create", name=""
+    )
+    assert "2 invoices checked again: 2 on the way." in said(done)
+    # The contact refused is uploaded anew; both invoices go behind it.
+    assert month.held()[cause.pk] == set()
+
+
 def test_after_a_change_of_an_interface_all_it_holds_up_is_checked_again(few: Month) -> None:
     page = text_of(few.page(f"interfaces/{few.interface.pk}/preferences/"))
     assert "2 things keep invoices from going through" in page

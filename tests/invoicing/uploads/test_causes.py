@@ -7,6 +7,7 @@ from django.db.models import F
 
 from connectors.base.errors import Rejected, RetryLater
 from invoicing.causes import open_causes
+from invoicing.invoices import commit, uncommit
 from invoicing.models import Blocked, Cause, Invoice, Upload
 from invoicing.uploads import forgotten, park, retry
 from invoicing.uploads.states import State
@@ -107,6 +108,20 @@ def test_what_our_own_checks_refuse_has_its_cause_at_the_click(known: Desk) -> N
     with acting_for(known.practice.pk):
         park(invoice_ids=[one.pk for one in missing], reason="By hand", actor=known.user)
     assert standing(known) == {}
+
+
+def test_an_invoice_taken_back_to_be_corrected_waits_for_nothing(known: Desk) -> None:
+    wrong, other = (known.invoice(line_fields={"account_code": "999"}) for _ in range(2))
+    known.upload(wrong, other)
+    with acting_for(known.practice.pk):
+        uncommit(invoice_ids=[wrong.abtrac_id])
+    assert standing(known) == {"account_unknown 999": [str(other)]}
+    with acting_for(known.practice.pk):
+        assert forgotten.put_right([known.interface.pk]) == 0
+        commit(invoice_ids=[wrong.abtrac_id])
+        # Committed as it was, it was refused and has not been sent since.
+        assert forgotten.put_right([known.interface.pk]) == 1
+    assert standing(known) == {"account_unknown 999": [str(wrong), str(other)]}
 
 
 def test_invoices_join_the_cause_of_their_contact(desk: Desk, books: Books) -> None:
