@@ -17,7 +17,7 @@ from interfaces.replacing import Replaced
 from invoicing import attention, rechecking, selectors
 from invoicing.causes import open_causes
 from invoicing.forms import ParkForm
-from invoicing.models import Cause
+from invoicing.models import Cause, Upload
 from invoicing.posted import MOST_AT_ONCE, back, is_id, may_upload, to
 from invoicing.prospects import look_ahead
 from invoicing.reasons import client_of
@@ -83,6 +83,19 @@ def cause(request: PracticeRequest, *, cause_id: int) -> HttpResponse:
         "here": reverse("invoicing:cause", args=[request.practice.slug, found.pk]),
     }
     return render(request, "invoicing/cause.html", context)
+
+
+@require_safe
+@practice_view()
+def cause_of(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
+    """To the cause that holds an upload up: the first, where there are several; it names them."""
+    upload = get_object_or_404(Upload, pk=upload_id)
+    held = upload.blocked_by.filter(cleared_at__isnull=True).order_by("cause")
+    first = held.values_list("cause_id", flat=True).first()
+    if first is None:
+        messages.info(request, "Nothing holds it up any more.")
+        return to(request, "needs_attention")
+    return to(request, "cause", cause_id=first)
 
 
 @require_POST
@@ -267,6 +280,9 @@ ONE = f"{BASE}<int:cause_id>/"
 urlpatterns_causes = [
     path(BASE, needs_attention, name="needs_attention"),
     path(ONE, cause, name="cause"),
+    path(
+        "<slug:practice_slug>/accounting/uploads/<int:upload_id>/cause/", cause_of, name="cause_of"
+    ),
     path(f"{ONE}check/", check_cause, name="check_cause"),
     path(f"{ONE}replace/", replace_code, name="replace_code"),
     path(f"{ONE}park/", park_cause, name="park_cause"),

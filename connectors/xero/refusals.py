@@ -57,15 +57,8 @@ def _unlocked(change: str) -> str:
     return f"un-commit the invoice in Abtrac, {change} and commit it again"
 
 
-OF_ACCOUNT = (
-    f"If the invoice line names the account, {_unlocked('change it there')}; if not,"
-    " it comes from Interface Settings: choose it there. Then retry."
-)
-OF_TAX = (
-    f"If the invoice names the tax code, {_unlocked('change it there')}; if not, it"
-    " comes from Interface Settings: choose it there. Then retry."
-)
-READ_AGAIN = "Read the codes again under Interface Settings."
+OTHER_ACCOUNT = "Choose another account under Needs attention or Interface Settings"
+OTHER_TAX = "Choose another tax code under Needs attention or Interface Settings"
 
 KNOWN = [
     Known(
@@ -73,21 +66,22 @@ KNOWN = [
         code=NUMBER_TAKEN,
         field="number",
         message="Xero already has a document with this number.",
-        next_step="Look at it in Xero, then change one of the two numbers and retry.",
+        next_step="If they are the same, link it; if not, give one of them another number. Then"
+        " retry.",
     ),
     Known(
         fragment=r"already assigned to another contact|contact name must be unique",
         code=NAME_TAKEN,
         field="contact",
         message="Xero already has a contact with this name.",
-        next_step="Give one of the two another name, then retry.",
+        next_step="Link the client to it, or give one of the two another name; then retry.",
     ),
     Known(
         fragment=r"account code '(?P<account>[^']*)' has been archived",
         code="account_archived",
         field="account_code",
-        message="Account {account} is archived in Xero, or was deleted there.",
-        next_step=f"Restore this account in Xero, or use another. {OF_ACCOUNT}",
+        message="Account {account} is archived or deleted in Xero.",
+        next_step=f"{OTHER_ACCOUNT}, or restore this one in Xero; then retry.",
     ),
     Known(
         fragment=r"TaxType code '?(?P<tax>[^']+?)'? cannot be used with account"
@@ -95,14 +89,14 @@ KNOWN = [
         code="tax_not_for_account",
         field="tax_code",
         message="Tax code {tax} cannot be used with account {account} in Xero.",
-        next_step=f"Use a tax code that fits the account: for sales, one on income. {OF_TAX}",
+        next_step=f"{OTHER_TAX}: sales take a tax on income. Or use another account; then retry.",
     ),
     Known(
         fragment=r"TaxType code '?(?P<tax>[^']+?)'? does not exist or cannot be used",
         code="tax_unknown",
         field="tax_code",
         message="Tax code {tax} is not in Xero, or not for sales.",
-        next_step=f"{READ_AGAIN} Then use another tax code. {OF_TAX}",
+        next_step=f"{OTHER_TAX}, or add it in Xero and read the codes again; then retry.",
     ),
     Known(
         fragment=r"TaxType field is mandatory",
@@ -116,14 +110,14 @@ KNOWN = [
         code="account_unknown",
         field="account_code",
         message="Account {account} is not in Xero, or cannot be used on a sale.",
-        next_step=f"{READ_AGAIN} Then use another account. {OF_ACCOUNT}",
+        next_step=f"{OTHER_ACCOUNT}, or add it in Xero and read the codes again; then retry.",
     ),
     Known(
         fragment=r"account must be valid",
         code="account_unknown",
         field="account_code",
         message="An account is not in Xero, or cannot be used on a sale.",
-        next_step=f"{READ_AGAIN} Then use another account. {OF_ACCOUNT}",
+        next_step=f"{OTHER_ACCOUNT}, or add it in Xero and read the codes again; then retry.",
     ),
     Known(
         fragment=r"account code must be specified",
@@ -145,7 +139,7 @@ KNOWN = [
         code="contact_archived",
         field="contact",
         message="The contact is archived in Xero.",
-        next_step="Restore it in Xero, then retry.",
+        next_step="Restore it in Xero, or choose another contact for this client; then retry.",
     ),
     Known(
         fragment=r"a contact must be specified",

@@ -48,7 +48,12 @@ NO_PAGES = {
     "invoicing:link_exact",
     *("invoicing:send_clients", "invoicing:send_jobs"),
     "invoicing:match_client",
-    *("invoicing:check_cause", "invoicing:check_interface", "invoicing:replace_code"),
+    *(
+        "invoicing:check_cause",
+        "invoicing:check_interface",
+        "invoicing:cause_of",
+        "invoicing:replace_code",
+    ),
     *("interfaces:leave", "interfaces:withdraw", "interfaces:copy_settings"),
     *("interfaces:take_on", "interfaces:quote"),
     *("invoicing:make_dry_run", "invoicing:dry_run_file", "invoicing:dry_run_outcome"),

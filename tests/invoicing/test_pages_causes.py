@@ -271,7 +271,13 @@ def test_an_invoice_with_two_causes_is_in_both_entries_and_goes_when_both_are_me
     few: Month,
 ) -> None:
     account, tax = few.cause("account_archived", "205"), few.cause("tax_unknown", "GST9")
-    page = text_of(few.page(f"attention/{account.pk}/"))
+    path = f"attention/{account.pk}/"
+    with acting_for(few.practice.pk):
+        one = Upload.objects.latest("pk")
+    assert url(few.practice, f"uploads/{one.pk}/cause/") in few.page("batches/1/").content.decode()
+    led = few.browser.get(url(few.practice, f"uploads/{one.pk}/cause/"))
+    assert led.headers["Location"] == url(few.practice, path)
+    page = text_of(few.page(path))
     assert "Also held up by: Tax code GST9 is not in Xero." in page
     pick = {one.code: one.pk for one in [*_rows(few, AccountCode), *_rows(few, TaxCode)]}
     form = {"do": "account", "account-code": pick["200"]}

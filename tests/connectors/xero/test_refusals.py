@@ -84,7 +84,9 @@ def test_every_known_refusal_has_a_message_it_was_made_for() -> None:
 
 
 def test_our_words_name_the_code_that_is_meant() -> None:
-    assert str(in_our_words(MESSAGES[2][0])).startswith("Account 205 is archived in Xero")
+    assert str(in_our_words(MESSAGES[2][0])).startswith(
+        "Account 205 is archived or deleted in Xero"
+    )
     assert str(in_our_words(MESSAGES[6][0])) == (
         "Tax code INPUT2 cannot be used with account 200 in Xero."
     )
@@ -101,9 +103,8 @@ def test_a_refusal_names_what_is_to_be_mended(place: int, subject: str) -> None:
 def test_what_to_do_says_where_it_is_done() -> None:
     archived, locked = (in_our_words(MESSAGES[place][0]).next_step for place in (2, 9))
     assert archived == (
-        "Restore this account in Xero, or use another. If the invoice line names the account,"
-        " un-commit the invoice in Abtrac, change it there and commit it again; if not, it comes"
-        " from Interface Settings: choose it there. Then retry."
+        "Choose another account under Needs attention or Interface Settings, or restore this one in"
+        " Xero; then retry."
     )
     assert locked == (
         "Ask your accountant to move the lock date, then retry. Or un-commit the invoice in Abtrac,"
