@@ -3,13 +3,7 @@
 Each is declared here, once; what a package alone can be told is in its own `Package.settings`.
 """
 
-from connectors.base.protocol import (
-    AttachesPdf,
-    Package,
-    PostsInvoices,
-    Setting,
-    WritesImportFile,
-)
+from connectors.base.protocol import AttachesPdf, Package, PostsInvoices, Setting
 from interfaces import references
 
 REFERENCE = "reference"
@@ -17,6 +11,7 @@ ATTACH_PDF = "attach_pdf"
 UPLOAD_ON_COMMIT = "upload_on_commit"
 MAIL_SUMMARY = "mail_summary"
 
+# Each with the abilities any of which makes it mean something; none: it always does.
 _SETTINGS: tuple[tuple[Setting, tuple[type, ...]], ...] = (
     (
         Setting(
@@ -28,7 +23,7 @@ _SETTINGS: tuple[tuple[Setting, tuple[type, ...]], ...] = (
             f" {references.listed()}. What stands between two commas is left out where its fields"
             " are empty.",
         ),
-        (PostsInvoices, WritesImportFile),
+        (),
     ),
     (
         Setting(
@@ -70,5 +65,7 @@ _SETTINGS: tuple[tuple[Setting, tuple[type, ...]], ...] = (
 def common_settings(package: Package) -> tuple[Setting, ...]:
     """Those that mean something to interfaces of the package."""
     return tuple(
-        setting for setting, abilities in _SETTINGS if any(package.can(one) for one in abilities)
+        setting
+        for setting, abilities in _SETTINGS
+        if not abilities or any(package.can(one) for one in abilities)
     )

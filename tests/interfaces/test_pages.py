@@ -510,6 +510,7 @@ def test_preferences_are_saved_and_a_secret_is_never_shown(
             "add_clients": False,
             "port": 9000,
             "password": "CANARY sesame",
+            "reference": "",
         }
         entry = AuditEntry.objects.get()
     assert "CANARY" not in repr(entry.detail)

@@ -113,7 +113,8 @@ def test_preferences_are_told_as_a_person_reads_them(
     save_preferences(made, {key: value})
     told = selectors.preferences_in_words(made)
     assert words in told
-    assert [label for label, _ in told] == ["Delivery status", "Add clients", "Port", "Password"]
+    own = ["Delivery status", "Add clients", "Port", "Password"]
+    assert [label for label, _ in told] == [*own, "Reference or memo"]
     assert ("Password", "Not set") in told
 
 
