@@ -25,7 +25,8 @@ SERVER := env DATABASE_URL=postgres://link:invented@db.invalid/link REDIS_URL=re
 	SECRET_KEY=invented-for-the-deploy-check-and-for-nothing-else-at-all \
 	CREDENTIAL_KEYS=aW52ZW50ZWQtZm9yLXRoZS1kZXBsb3ktY2hlY2stMzI= SITE_URL=https://link.example
 
-.PHONY: help demo test check format test-services test-browser bench faults lock runtime dev
+.PHONY: help demo test check format test-services test-browser bench faults preflight-report lock \
+	runtime dev
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,6 +70,9 @@ bench: dev ## the ratios the product is held to, one line of JSON each (ARGS=--q
 faults: dev ## a minute of random kills, cuts and repeats, then the count (SEED= SECONDS=)
 	@$(IN_SCRATCH) $(RUN) -m tests.faults.driver $(if $(SEED),--seed $(SEED)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+preflight-report: dev ## of what each package refuses, how much is caught before it is sent
+	@$(IN_SCRATCH) $(EMBEDDED) $(RUN) -m tests.preflight.report $(ARGS)
 
 lock: ## pin all packages again with hashes (ARGS=--upgrade: the newest allowed)
 	$(PYTHON) requirements/lock.py $(ARGS)

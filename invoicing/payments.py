@@ -5,7 +5,7 @@ Reading the same changes twice stores them once.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,13 +17,16 @@ from connectors.base.errors import ConnectorError
 from connectors.base.protocol import ReadsPayments
 from interfaces.connections import open_connector
 from interfaces.models import AccountingInterface, Lane
-from invoicing.models import Invoice, PaymentReceived, Upload, UploadEvent
+from invoicing.models import Invoice, PackageDocument, PaymentReceived, Upload, UploadEvent
+from invoicing.preflight import folded_number
 from invoicing.uploads.enqueue import ORDER
 from invoicing.uploads.states import DOCUMENTS, State
 from offices.tenancy import acting_for
 
 log = logging.getLogger("invoicing.payments")
 
+# So many rows are written at a time.
+AT_ONCE = 500
 # Their answer is lost: the package may have them, and we do not know their id yet.
 UNANSWERED = (State.SENDING, State.UNKNOWN)
 
@@ -45,14 +48,15 @@ def read_payments(*, practice_id: int, interface_id: int) -> ReadBack:
     """
     with acting_for(practice_id):
         interface = AccountingInterface.objects.get(pk=interface_id)
+        mark = "" if _never_told(interface) else interface.payments_mark
     if interface.is_rehearsal or not interface.package.can(ReadsPayments):
         return ReadBack()  # what is paid in a rehearsal was never paid
-    mark = interface.payments_mark
+    read_up_to = interface.payments_mark
     with open_connector(practice_id=practice_id, interface_id=interface_id) as connector:
         changes = connector.read_changes(mark)
     with acting_for(practice_id):
         interface = AccountingInterface.objects.select_for_update(no_key=True).get(pk=interface_id)
-        if interface.payments_mark != mark:
+        if interface.payments_mark != read_up_to:
             return ReadBack()  # somebody else read meanwhile; theirs is stored
         read = _store(interface, changes)
     log.info(
@@ -60,6 +64,12 @@ def read_payments(*, practice_id: int, interface_id: int) -> ReadBack:
         *(practice_id, interface_id, read.payments, read.invoices, read.kept_mark),
     )
     return read
+
+
+def _never_told(interface: AccountingInterface) -> bool:
+    """Whether no document was kept of a package that has ours: all are read, for their numbers."""
+    sent = Upload.objects.filter(interface=interface, kind__in=DOCUMENTS, state=State.SENT)
+    return not PackageDocument.objects.filter(interface=interface).exists() and sent.exists()
 
 
 def read_quietly(*, practice_id: int, interface_id: int) -> str:
@@ -98,6 +108,7 @@ def _store(interface: AccountingInterface, changes: Changes) -> ReadBack:
     received = [one for one in changes.payments if one.document_id in ours]
     _keep(interface, received, ours)
     changed = _update(ours, received=received, documents=changes.documents)
+    _keep_documents(interface, changes.documents)
     interface.payments_read_at = Now()  # the database's own clock, as everywhere
     if not wait:
         interface.payments_mark = changes.mark
@@ -161,6 +172,51 @@ def _keep(
         update_conflicts=True,
         unique_fields=["interface", "remote_id"],
         update_fields=["invoice", "paid_on", "amount", "reference", "reversed"],
+    )
+
+
+def _keep_documents(interface: AccountingInterface, documents: Sequence[DocumentChange]) -> None:
+    """Whose numbers are taken in the package; what was deleted there frees its own."""
+    for some in _batches(documents):
+        # One that changed while the list was read may come twice; one statement takes each once.
+        told = {(one.of_credit_note, one.remote_id): one for one in some}
+        gone = [one.remote_id for one in told.values() if one.status in interface.package.gone]
+        if gone:
+            PackageDocument.objects.filter(interface=interface, remote_id__in=gone).delete()
+        PackageDocument.objects.bulk_create(
+            [
+                _document(interface, one)
+                for one in told.values()
+                if one.status not in interface.package.gone
+            ],
+            update_conflicts=True,
+            unique_fields=["interface", "kind", "remote_id"],
+            update_fields=[
+                *("number", "folded", "contact_id", "contact_name", "issued", "currency"),
+                *("total", "status"),
+            ],
+        )
+
+
+def _batches(documents: Sequence[DocumentChange]) -> Iterator[Sequence[DocumentChange]]:
+    for start in range(0, len(documents), AT_ONCE):
+        yield documents[start : start + AT_ONCE]
+
+
+def _document(interface: AccountingInterface, told: DocumentChange) -> PackageDocument:
+    number = told.number[:255]
+    return PackageDocument(
+        interface=interface,
+        kind=Upload.Kind.CREDIT_NOTE if told.of_credit_note else Upload.Kind.INVOICE,
+        remote_id=told.remote_id[:100],
+        number=number,
+        folded=folded_number(number),
+        contact_id=told.contact_id[:100],
+        contact_name=told.contact_name[:255],
+        issued=told.issued,
+        currency=told.currency[:3],
+        total=told.total,
+        status=told.status[:20],
     )
 
 

@@ -7,7 +7,7 @@ does not grow with them.
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -121,6 +121,20 @@ def refresh(*, practice_id: int, interface_id: int) -> list[str]:
     return list(dict.fromkeys(one for one in failures if one))
 
 
+def tell_gaps(refused: Iterable[Upload]) -> None:
+    """Log what the package refused though no rule had found it, for whoever writes the rules.
+
+    Documents only, and only what can be known beforehand: the package says what cannot.
+    """
+    for one in refused:
+        package = one.interface.package
+        if one.kind in DOCUMENTS and one.code not in package.unforeseen:
+            log.warning(
+                "preflight gap package=%s code=%s field=%s practice=%s upload=%s",
+                *(package.key, one.code, one.field, one.practice_id, one.pk),
+            )
+
+
 @dataclass(kw_only=True)
 class _Place:
     """One interface: what is known of it, and what it is asked."""
@@ -172,7 +186,7 @@ class _Desk:
         link = documents.link_name(interface, document.contact.name)
         if contact := self._contacts.get((interface.pk, invoice.client_id, link)):
             place.contacts[key] = contact
-        numbered = (interface.pk, kind, _folded(invoice.number))
+        numbered = (interface.pk, kind, folded_number(invoice.number))
         if there := self._numbers.get(numbered):
             place.numbers[key] = there
         faults += _by_rules(place, document, faults)
@@ -390,8 +404,9 @@ def _expected(
 # --- Numbers -------------------------------------------------------------------------------------
 
 
-def _folded(number: str) -> str:
-    return number.strip().casefold()
+def folded_number(number: str) -> str:
+    """A number as packages compare numbers, in no more characters than are kept."""
+    return number.strip().casefold()[:255]
 
 
 def _numbers_of(
@@ -406,7 +421,7 @@ def _numbers_of(
     asked = [one for one, to in going if to.pk in once]
     if not asked:
         return {}
-    found = _told_numbers(once, {_folded(one.number) for one in asked})
+    found = _told_numbers(once, {folded_number(one.number) for one in asked})
     for pk, kind, remote_id, number, name, total, currency, issued in (
         Upload.objects.filter(
             interface__in=once,
@@ -421,7 +436,7 @@ def _numbers_of(
             "invoice__issued",
         )
     ):
-        found[pk, kind, _folded(number)] = NumberThere(
+        found[pk, kind, folded_number(number)] = NumberThere(
             remote_id=remote_id,
             number=number,
             contact_name=name,

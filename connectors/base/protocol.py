@@ -424,6 +424,10 @@ class Package:
     hand_over: tuple[str, ...] = ()
     # What it refuses, told before anything is sent.
     rules: Collection[Rule] = USUAL
+    # Its words for documents that were deleted there, so that their numbers are free again.
+    gone: frozenset[str] = frozenset()
+    # Codes of its refusals that nothing that is read beforehand can tell: no check has missed them.
+    unforeseen: frozenset[str] = frozenset()
     # How it will show a document; None where that is as Abtrac shows it.
     show: Show | None = None
 

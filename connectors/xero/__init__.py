@@ -137,6 +137,9 @@ PACKAGE = Package(
     standin="connectors.xero.standin:XeroStandIn",
     draft=("delivery_status", "DRAFT"),
     rules=RULES,
+    gone=frozenset({"DELETED"}),
+    # A retry looks the contact up anew; the others say that our own call could not be read.
+    unforeseen=frozenset({"contact_missing", "bad_request", "bad_request_14", "bad_request_16"}),
     show=show,
     usual_kinds={
         "revenue_account": ("Sales", "Revenue", "Other income"),

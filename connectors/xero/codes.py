@@ -44,6 +44,8 @@ KINDS = {
     "TERMLIAB": "Non-current liability",
     "WAGESEXPENSE": "Wages expense",
 }
+# Of system accounts only the one for cents of rounding may be used.
+USED_ON_LINES = frozenset({"", "ROUNDING"})
 # Costs charged on may sit on an expense account, which takes the tax codes of expenses.
 SALES_FLAGS = ("CanApplyToRevenue", "CanApplyToExpenses")
 
@@ -122,7 +124,7 @@ def facts_of(about: Record) -> dict[str, str]:
 
 def _account(record: Record, rates: Iterable[Record]) -> Account:
     flag = APPLIES.get(text(record, "Class"), "")
-    usable = not text(record, "SystemAccount") and text(record, "Type") != "BANK"
+    usable = text(record, "SystemAccount") in USED_ON_LINES and text(record, "Type") != "BANK"
     allowed = tuple(text(rate, "TaxType") for rate in rates if rate.get(flag) is True)
     return Account(
         code=text(record, "Code"),

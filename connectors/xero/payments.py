@@ -91,6 +91,8 @@ def _note(record: Record) -> DocumentChange:
 def _change(
     sort: Sort, record: Record, *, paid: Decimal, credited: Decimal, due: Decimal
 ) -> DocumentChange:
+    contact: Any = record.get("Contact")
+    contact = contact if isinstance(contact, dict) else {}
     return DocumentChange(
         remote_id=remote_id(record, sort.id_name),
         number=sort.number(record),
@@ -99,6 +101,11 @@ def _change(
         paid=paid,
         credited=credited,
         due=due,
+        of_credit_note=sort is CREDIT_NOTES,
+        contact_id=remote_id(contact, "ContactID"),
+        contact_name=text(contact, "Name"),
+        issued=day(record.get("Date")),
+        currency=text(record, "CurrencyCode"),
     )
 
 

@@ -78,13 +78,13 @@ class TrackingCategory:
             )
 
 
-def _of_client(text: str, word: str, most: int) -> Rule:
+def _of_client(text: str, word: str, most: int, *, field: str = "contact") -> Rule:
     return TextLength(
         text=f"contact.{text}",
         word=word,
         most=most,
-        field="contact",
-        code="contact",
+        field=field,
+        code=field,
         next_step=CORRECT_CLIENT,
     )
 
@@ -147,7 +147,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _of_client("name", "name", NAME_LENGTH),
     _of_client("number", "client ID", 50),
-    _of_client("email", "e-mail address", 255),
+    _of_client("email", "e-mail address", 255, field="email"),
     _of_client("phone", "phone number", 50),
     _of_client("tax_number", "tax number", 50),
     _of_client("postal.postal_code", "postal code", 50),

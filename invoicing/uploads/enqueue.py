@@ -23,7 +23,6 @@ from invoicing.models import (
     JobLink,
     Upload,
 )
-from invoicing.preflight import Checked
 from invoicing.uploads import adding
 from invoicing.uploads.kinds import sends_jobs, updates_contacts
 from invoicing.uploads.states import DOCUMENTS, LIVE, MOVING, State, mark_in_upload
@@ -313,7 +312,7 @@ def look_first(interface: AccountingInterface) -> str:
     return f"Looking in {interface.package.label} first."
 
 
-def draft(checked: Checked, *, upload: Upload) -> Upload:
+def draft(checked: "preflight.Checked", *, upload: Upload) -> Upload:
     """Freeze what was checked into the upload: queued, or refused with every reason.
 
     Its `faults` are those reasons, for whoever sorts uploads by what is to be mended.

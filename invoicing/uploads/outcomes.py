@@ -15,7 +15,7 @@ from connectors.base.protocol import ListsCompanyFiles, Outcome
 from interfaces import clock, codes
 from interfaces.lanes import Held
 from interfaces.models import AccountingInterface
-from invoicing import documents
+from invoicing import documents, preflight
 from invoicing.models import ContactLink, Upload
 from invoicing.reasons import (
     CONFLICT,
@@ -67,6 +67,7 @@ def record(
             _fill(one, outcomes[one.document["key"]], moment)
         states.move(one_kind, to, held=held, fields=ANSWER_FIELDS, same={"due": None})
         if to == State.REFUSED:
+            preflight.tell_gaps(one_kind)
             _forget_contacts(one_kind)
             _read_codes_again(one_kind)
         if to == State.SENT:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Self
@@ -15,7 +15,14 @@ from connectors.base.errors import NeedsReconnect, RetryLater
 from connectors.base.protocol import Connection, Package
 from interfaces.models import AccountingInterface
 from invoicing import payments
-from invoicing.models import Batch, Invoice, PaymentReceived, Upload, UploadEvent
+from invoicing.models import (
+    Batch,
+    Invoice,
+    PackageDocument,
+    PaymentReceived,
+    Upload,
+    UploadEvent,
+)
 from offices.models import Practice
 from offices.tenancy import acting_for
 from tests.factories import (
@@ -216,6 +223,55 @@ def test_the_next_reading_goes_on_from_the_mark(interface: AccountingInterface, 
     read(interface)
     assert till.asked == ["", "m1"]
     assert mark_of(interface) == "m2"
+
+
+def test_the_documents_there_are_kept_until_they_are_deleted(
+    interface: AccountingInterface, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payments, "AT_ONCE", 2)
+    packages = {"till": replace(TILL, gone=frozenset({"DELETED"}))}
+    monkeypatch.setattr(registry, "packages", lambda: packages)
+    whose: dict[str, Any] = {
+        "contact_id": "c1",
+        "contact_name": "Smith Ltd",
+        "issued": date(2026, 11, 20),
+    }
+    till.tells(
+        changes(
+            stands("d1", "0.00", number="Inv-1", currency="NZD", **whose),
+            stands("d1", "0.00", number="Inv-1a", currency="NZD", **whose),
+            stands("d2", "0.00"),
+            stands("d2", "0.00", of_credit_note=True),
+            stands("d3", "0.00"),
+        ),
+        changes(stands("d2", "0.00", "VOIDED"), stands("d3", "0.00", "DELETED")),
+    )
+    read(interface)
+    read(interface)
+    with acting_for(interface.practice_id):
+        kept = PackageDocument.objects.order_by("remote_id", "kind")
+        assert list(kept.values_list("kind", "remote_id", "folded", "status")) == [
+            ("invoice", "d1", "inv-1a", "AUTHORISED"),
+            ("credit_note", "d2", "inv-1", "AUTHORISED"),
+            ("invoice", "d2", "inv-1", "VOIDED"),
+        ]
+        assert (kept[0].contact_name, kept[0].issued, kept[0].total) == (
+            "Smith Ltd",
+            date(2026, 11, 20),
+            Decimal("1150.00"),
+        )
+
+
+def test_where_no_document_was_kept_all_are_read_once(
+    interface: AccountingInterface, till: Till
+) -> None:
+    sent(interface, "d1")
+    with acting_for(interface.practice_id):
+        AccountingInterface.objects.update(payments_mark="m1")
+    till.tells(changes(stands("d1", "0.00"), mark="m2"), changes(mark="m3"))
+    read(interface)
+    read(interface)
+    assert till.asked == ["", "m2"]
 
 
 def test_it_is_kept_when_payments_were_last_read(

@@ -10,7 +10,7 @@ from connectors.xero.standin import XeroStandIn
 from interfaces.credentials import store_tokens
 from interfaces.models import AccountingInterface
 from invoicing import payments
-from invoicing.models import Batch, Invoice, PaymentReceived, Upload
+from invoicing.models import Batch, Invoice, PackageDocument, PaymentReceived, Upload
 from offices.models import Practice
 from offices.tenancy import acting_for
 from tests.factories import make_client, make_interface, make_invoice, make_office, make_setting
@@ -66,6 +66,12 @@ def test_payments_come_back_and_are_taken_back(
             return stored.paid, stored.package_status, list(received)
 
     assert read() == (Decimal(0), "AUTHORISED", [])
+    with acting_for(interface.practice_id):
+        told = PackageDocument.objects.order_by("number").values_list(
+            "kind", "number", "contact_name", "issued", "currency", "total"
+        )
+        issued = books.invoice("OTHERS-1").issued
+        assert ("invoice", "OTHERS-1", "Kauri Homes Ltd", issued, "NZD", Decimal(1150)) in told
     books.pay_invoice(invoice.number, "500.00")
     assert read() == (Decimal(500), "AUTHORISED", [(Decimal(500), False)])
     last = books.pay_invoice(invoice.number, "650.00")
