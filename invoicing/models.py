@@ -1,6 +1,7 @@
 """Invoices and what belongs to them, and the uploads that carry them to the accounts."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 
 from django.conf import settings
@@ -382,6 +383,11 @@ class Batch(PracticeOwned):
 
     def __str__(self) -> str:
         return f"Batch {self.number}"
+
+    @property
+    def took(self) -> timedelta | None:
+        """From the click to the first moment at which nothing of it was on its way any more."""
+        return self.first_finished_at - self.created_at if self.first_finished_at else None
 
 
 class Upload(PracticeOwned):

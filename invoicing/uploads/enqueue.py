@@ -110,7 +110,7 @@ def enqueue(
         lanes.wake(interface_id)
     _in_step(uploads, companions, before=before)
     if not going:
-        Batch.objects.filter(pk=batch.pk).update(finished_at=now)
+        Batch.objects.filter(pk=batch.pk).update(finished_at=now, first_finished_at=now)
     return Enqueued(
         batch=batch,
         queued=len(going),

@@ -440,15 +440,23 @@ def finish_batches(uploads: Sequence[Upload]) -> None:
                 " ORDER BY id FOR NO KEY UPDATE",
                 ids,
             )
+        now = connection.ops.adapt_datetimefield_value(clock.now())
+        goes_on = (
+            "WHEN EXISTS (SELECT 1 FROM invoicing_upload WHERE batch_id ="  # noqa: S608 - marks only
+            f" invoicing_batch.id AND state IN ({moving}))"
+        )
         cursor.execute(
-            "UPDATE invoicing_batch SET finished_at = CASE"  # noqa: S608 - marks only
-            " WHEN EXISTS (SELECT 1 FROM invoicing_upload WHERE batch_id = invoicing_batch.id"
-            f" AND state IN ({moving})) THEN NULL"
-            f" ELSE COALESCE(finished_at, {_moment()}) END"
+            f"UPDATE invoicing_batch SET finished_at = CASE {goes_on} THEN NULL"  # noqa: S608
+            f" ELSE COALESCE(finished_at, {_moment()}) END,"
+            # What is retried later does not make it take longer.
+            f" first_finished_at = CASE {goes_on} THEN first_finished_at"
+            f" ELSE COALESCE(first_finished_at, {_moment()}) END"
             f" WHERE practice_id = %s AND id IN ({marks})",
             [
                 *MOVING,
-                connection.ops.adapt_datetimefield_value(clock.now()),
+                now,
+                *MOVING,
+                now,
                 current_practice_id(),
                 *ids,
             ],

@@ -13,6 +13,7 @@ from connectors.base.documents import Conflict, Posted
 from interfaces.models import AccountingInterface, Lane
 from invoicing import uploads
 from invoicing.models import Batch, Invoice, Upload, UploadEvent
+from invoicing.uploads import outcomes
 from invoicing.words import money
 from offices.models import AuditEntry, Practice, Role, User
 from offices.tenancy import acting_for
@@ -221,7 +222,7 @@ def test_what_nobody_has_found_out_is_never_counted_or_called_failed(
     shown = browser.get(url(practice, "batches/7/?show=not_known"))
     assert shown.context["table"].paginator.count == 20
     listed = text_of(browser.get(url(practice, "batches/")))
-    assert "Abtrac 20 0 0 0 0 20 not known: please check 1 PDF not known Batch 3" in listed
+    assert "Abtrac 20 0 0 0 0 20 not known: please check 1 PDF not known" in listed
     there = text_of(browser.get(url(practice, f"interfaces/{interface.pk}/")))
     assert "Failed 0 invoices Not known: please check 20 invoices" in there
     [row] = browser.get(url(practice, "interfaces/")).content.decode().split("Dunedin")[1:]
@@ -281,6 +282,23 @@ def test_the_list_says_so_when_nothing_of_a_batch_was_sent(
     page = text_of(browser.get(url(practice, "batches/")))
     assert "Abtrac 1 0 1 0 0 All failed" in page
     assert "Abtrac 1 0 0 0 1 None sent" in page
+
+
+def test_how_long_a_batch_took_is_not_changed_by_a_retry(practice: Practice, scene: Scene) -> None:
+    with acting_for(practice.pk):
+        batch = make_batch(7)
+        upload = make_upload(batch, _another(scene), State.REFUSED)
+        moments = []
+        for state in ("refused", "queued", "refused"):
+            Upload.objects.filter(pk=upload.pk).update(state=state)
+            outcomes.finish_batches([upload])
+            batch.refresh_from_db()
+            assert (batch.finished_at is None) is (state == "queued")
+            moments.append(batch.first_finished_at)
+    assert moments[0]
+    assert set(moments) == {moments[0]}
+    assert batch.finished_at != batch.first_finished_at
+    assert batch.took == moments[0] - batch.created_at
 
 
 def test_the_numbers_of_every_batch_in_the_list_add_up(
