@@ -79,6 +79,7 @@ class Client(PracticeOwned):
         constraints = [
             models.UniqueConstraint(fields=["practice", "abtrac_id"], name="client_abtrac_id"),
         ]
+        indexes = [models.Index(fields=["practice", "name", "id"], name="client_by_name")]
 
     def __str__(self) -> str:
         return self.name
@@ -99,9 +100,21 @@ class Job(PracticeOwned):
         constraints = [
             models.UniqueConstraint(fields=["practice", "abtrac_id"], name="job_abtrac_id"),
         ]
+        indexes = [models.Index(fields=["practice", "code", "id"], name="job_by_code")]
 
     def __str__(self) -> str:
         return f"{self.code} {self.description}".strip()
+
+
+# What may be offered: see `invoicing.uploads.unsent`. Its list is read in the order of one of them,
+# from where a page begins.
+UNSENT = Q(
+    status="committed", in_upload=False, parked_at__isnull=True, in_accounts_at__isnull=True
+) & ~Q(total=0)
+SORTED_BY = (
+    *("number", "name_on_invoice", "recipient", "issued", "due", "order_number", "currency"),
+    *("net", "tax", "total", "office", "client"),
+)
 
 
 class Invoice(PracticeOwned):
@@ -177,10 +190,27 @@ class Invoice(PracticeOwned):
         indexes = [
             models.Index(fields=["practice", "-issued", "-id"], name="invoice_by_date"),
             models.Index(fields=["practice", "number"], name="invoice_by_number"),
+            *(
+                models.Index(
+                    fields=["practice", field, "id"],
+                    name=f"offered_by_{field}",
+                    condition=UNSENT,
+                )
+                for field in SORTED_BY
+            ),
+            # What is dated from the go-live date of an invoice setting on.
             models.Index(
-                fields=["practice", "-issued", "-id"],
-                name="invoice_committed_by_date",
-                condition=Q(status="committed", parked_at__isnull=True),
+                fields=["practice", "invoice_setting", "issued"],
+                name="offered_by_setting",
+                condition=UNSENT,
+            ),
+            *(
+                models.Index(
+                    fields=["practice", field, "id"],
+                    name=f"aside_by_{field}",
+                    condition=Q(**{f"{field}__isnull": False}),
+                )
+                for field in ("parked_at", "in_accounts_at")
             ),
         ]
 
@@ -374,6 +404,7 @@ class Batch(PracticeOwned):
         ]
         indexes = [
             models.Index(fields=["practice", "-id"], name="batch_newest_first"),
+            models.Index(fields=["practice", "created_at", "id"], name="batch_by_day"),
             models.Index(
                 fields=["finished_at"],
                 name="batch_to_be_mailed",

@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
 from django.db.models import (
     BigIntegerField,
     Case,
@@ -31,6 +33,7 @@ from django.utils import timezone
 from interfaces import lanes
 from interfaces.models import AccountingInterface, Lane
 from invoicing import uploads
+from invoicing.keyset import MOST_COUNTED, counted_up_to
 from invoicing.models import (
     Attempt,
     Batch,
@@ -46,6 +49,7 @@ from invoicing.models import (
 )
 from invoicing.uploads.states import DOCUMENTS, FAILED, LIVE, MOVING, NOT_KNOWN
 from invoicing.words import Besides
+from offices.models import User
 
 State = Upload.State
 Kind = Upload.Kind
@@ -57,6 +61,8 @@ MOST_HISTORY = 200
 # Of a client, or a job.
 MOST_INVOICES = 20
 MOST_REASONS = 5
+# Names that a box for typing offers; whatever else is typed is looked for as well.
+MOST_SUGGESTED = 50
 
 CENT = Decimal("0.01")
 # The notices that say why what is on its way does not move.
@@ -81,16 +87,132 @@ class CurrencyTotal:
 # --- What can be uploaded ----------------------------------------------------------------------
 
 
-def available() -> QuerySet[Invoice]:
-    """The available list, with what its columns and notes tell."""
+def available(settings: Sequence[InvoiceSetting]) -> QuerySet[Invoice]:
+    """The available list, with what its columns and notes tell.
+
+    `settings` are all of the practice's: what is dated before their go-live dates is not looked at.
+    """
     last_try = Upload.objects.filter(
         invoice=OuterRef("pk"), kind__in=DOCUMENTS, state__in=FAILED
     ).order_by("-pk")
-    return (
-        uploads.offered()
-        .select_related("office", "invoice_setting__interface")
-        .annotate(failed_in=Subquery(last_try.values("batch__number")[:1]))
+    return with_columns(uploads.unsent().filter(_from_go_live(settings))).annotate(
+        failed_in=Subquery(last_try.values("batch__number")[:1])
     )
+
+
+def with_columns(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    """The invoices with all that a column of a list can show of them."""
+    return invoices.select_related("office", "invoice_setting__interface", "client", "job").defer(
+        "client__postal_address", "client__street_address"
+    )
+
+
+def _from_go_live(settings: Sequence[InvoiceSetting]) -> Q:
+    """Dated on the go-live date of the invoice's setting or later, or there is none.
+
+    As `uploads.offered` says it, but by the dates themselves: an index knows nothing of other rows.
+    """
+    by_date: dict[date | None, list[int]] = {}
+    for one in settings:
+        first = one.interface.offered_from if one.interface else None
+        by_date.setdefault(first, []).append(one.pk)
+    found = Q()
+    for first, pks in by_date.items():
+        theirs = Q(invoice_setting__in=pks) if len(by_date) > 1 else Q()
+        found |= theirs & Q(issued__gte=first) if first else theirs
+    dates = [one for one in by_date if one]
+    return found & Q(issued__gte=min(dates)) if len(dates) == len(by_date) > 1 else found
+
+
+def is_outweighed_by_history(settings: Sequence[InvoiceSetting]) -> bool:
+    """Whether so much is older than the go-live dates that no order should lead through it."""
+    offered = _from_go_live(settings)
+    return bool(offered) and counted_up_to(uploads.unsent().exclude(offered)) > MOST_COUNTED
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterfaceSum:
+    """What the invoices through one interface in one currency come to; None: not linked."""
+
+    interface: str | None
+    currency: str
+    count: int
+    net: Decimal
+    total: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sums:
+    """What a list comes to: exactly, as long as it is no longer than what is counted at all."""
+
+    count: int
+    by_interface: list[InterfaceSum]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the amounts are those of the whole list."""
+        return self.count <= MOST_COUNTED
+
+    @property
+    def totals(self) -> list[CurrencyTotal]:
+        """By currency alone."""
+        return [
+            CurrencyTotal(
+                currency=currency,
+                count=sum(one.count for one in same),
+                net=sum((one.net for one in same), Decimal(0)),
+                total=sum((one.total for one in same), Decimal(0)),
+            )
+            for currency, same in _by_currency(self.by_interface)
+        ]
+
+    @property
+    def is_of_several(self) -> bool:
+        """Whether there are several interfaces, so that each has sums of its own."""
+        return len({one.interface for one in self.by_interface}) > 1
+
+
+def sums_of(invoices: QuerySet[Invoice], settings: Sequence[InvoiceSetting]) -> Sums:
+    """The sums of all of them, by interface and currency, in one query.
+
+    `settings` are all of the practice's.
+    """
+    some = invoices.order_by().values("invoice_setting_id", "currency", "net", "total")
+    try:
+        rows, params = some[: MOST_COUNTED + 1].query.sql_with_params()
+    except EmptyResultSet:
+        return Sums(count=0, by_interface=[])
+    with connection.cursor() as cursor:
+        # Of rows cut off at a number the query builder makes no groups.
+        cursor.execute(
+            "SELECT invoice_setting_id, currency, COUNT(*), SUM(net), SUM(total)"  # noqa: S608
+            f" FROM ({rows}) listed GROUP BY invoice_setting_id, currency",
+            params,
+        )
+        found = cursor.fetchall()
+    through = {one.pk: one.interface.name if one.interface else None for one in settings}
+    sums: dict[tuple[str | None, str], list[Any]] = {}
+    for setting, currency, *added in found:
+        sums.setdefault((through.get(setting), currency), []).append(added)
+    by_interface = [
+        InterfaceSum(
+            interface=interface,
+            currency=currency,
+            count=sum(count for count, _, _ in same),
+            net=sum((_cents(net) for _, net, _ in same), Decimal(0)),
+            total=sum((_cents(total) for _, _, total in same), Decimal(0)),
+        )
+        for (interface, currency), same in sums.items()
+    ]
+    by_interface.sort(key=lambda one: (one.interface is None, one.interface or "", one.currency))
+    return Sums(count=sum(one.count for one in by_interface), by_interface=by_interface)
+
+
+def _by_currency(sums: Iterable[InterfaceSum]) -> list[tuple[str, list[InterfaceSum]]]:
+    found: dict[str, list[InterfaceSum]] = {}
+    for one in sums:
+        found.setdefault(one.currency, []).append(one)
+    return sorted(found.items())
 
 
 def totals_of(invoices: QuerySet[Invoice]) -> list[CurrencyTotal]:
@@ -139,15 +261,23 @@ def chosen(invoice_ids: Sequence[int]) -> list[Invoice]:
     return list(Invoice.objects.filter(pk__in=invoice_ids).order_by("issued", "number", "id"))
 
 
+def offered_clients(offered: QuerySet[Invoice]) -> list[str]:
+    """The names of clients that have invoices in the available list: the first ones only."""
+    theirs = offered.filter(client=OuterRef("pk"))
+    found = Client.objects.filter(Exists(theirs)).order_by("name", "pk")
+    return list(dict.fromkeys(found.values_list("name", flat=True)[:MOST_SUGGESTED]))
+
+
 def parked() -> QuerySet[Invoice]:
     """Invoices taken off the available list by a person."""
-    return Invoice.objects.filter(parked_at__isnull=False).select_related("office", "parked_by")
+    taken_off = Invoice.objects.filter(parked_at__isnull=False)
+    return with_columns(taken_off).select_related("parked_by")
 
 
 def in_accounts() -> QuerySet[Invoice]:
     """Invoices that a person said are in the accounts already."""
     marked = Invoice.objects.filter(in_accounts_at__isnull=False)
-    return marked.select_related("office", "in_accounts_by")
+    return with_columns(marked).select_related("in_accounts_by")
 
 
 def batch_holding(invoice_ids: Sequence[int]) -> Batch | None:
@@ -221,6 +351,17 @@ def _count_of(which: Q) -> Coalesce:
         .values("count")
     )
     return Coalesce(Subquery(counts, output_field=IntegerField()), 0)
+
+
+def batch_makers() -> list[User]:
+    """Who has made a batch, by e-mail; few, however many batches there are."""
+    made = Batch.objects.filter(created_by=OuterRef("pk"))
+    return list(User.objects.filter(Exists(made)).order_by("email"))
+
+
+def needing_a_person() -> QuerySet[Upload]:
+    """What failed or is not known, of any kind, and was not uploaded again."""
+    return Upload.objects.filter(state__in=FAILED).filter(~went_on())
 
 
 def count_besides(rows: Iterable[Batch]) -> None:
@@ -705,6 +846,6 @@ def history_of(invoice: Invoice, *, with_bodies: bool, with_documents: bool) -> 
     )
 
 
-def _cents(amount: Decimal | None) -> Decimal:
+def _cents(amount: Decimal | float | None) -> Decimal:
     # SQLite adds decimals up as binary fractions.
-    return (amount or Decimal(0)).quantize(CENT)
+    return Decimal(amount or 0).quantize(CENT)

@@ -8,6 +8,7 @@ from invoicing.views_batches import urlpatterns_batches
 from invoicing.views_causes import urlpatterns_causes
 from invoicing.views_client import urlpatterns_client
 from invoicing.views_clients import urlpatterns_clients
+from invoicing.views_columns import urlpatterns_columns
 from invoicing.views_hand_over import urlpatterns_hand_over
 from invoicing.views_in_accounts import urlpatterns_in_accounts
 from invoicing.views_interface import urlpatterns_interface
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern] = [
     *urlpatterns_causes,
     *urlpatterns_client,
     *urlpatterns_clients,
+    *urlpatterns_columns,
     *urlpatterns_hand_over,
     *urlpatterns_in_accounts,
     *urlpatterns_interface,

@@ -1,7 +1,6 @@
 """Upload invoices: the available list, sending from it, and what is parked."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -12,12 +11,13 @@ from django.urls import path
 from django.views.decorators.http import require_POST, require_safe
 
 from invoicing import selectors, sign_in, uploads
+from invoicing.columns import laid_out
 from invoicing.filters import AvailableFilter
 from invoicing.forms import ParkForm
-from invoicing.models import Invoice
+from invoicing.models import Invoice, InvoiceSetting
 from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, own_address, tell_left_out
-from invoicing.selectors import CurrencyTotal
-from invoicing.tables import PER_PAGE, AvailableTable, ParkedTable, lay_out, sorts
+from invoicing.selectors import CurrencyTotal, Sums
+from invoicing.tables import PER_PAGE, AvailableTable, LongTable, ParkedTable, lay_out, sorts
 from invoicing.words import by_reason, counted, listed, money
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
@@ -31,28 +31,41 @@ LIST_CHANGED = "The list has changed since you opened it, so nothing was done. L
 @practice_view()
 def available(request: PracticeRequest) -> HttpResponse:
     """What can be uploaded, narrowed down, sorted and added up."""
-    wanted = _filter(request)
-    invoices = wanted.qs
-    totals = selectors.totals_of(invoices)
-    count = sum(one.count for one in totals)
-    table = lay_out(
-        AvailableTable(invoices, exclude=() if may_upload(request) else ("tick",)),
+    settings = selectors.settings_with_interfaces()
+    wanted = _filter(request, settings)
+    sums = selectors.sums_of(wanted.qs, settings)
+    table = laid_out(AvailableTable, wanted.qs, user=request.user, without=_not_for(request))
+    table.mixed = len(sums.totals) > 1
+    lay_out(
+        table,
         request,
-        count=count,
+        count=sums.count,
+        sorted_out=selectors.is_outweighed_by_history(settings),
     )
-    table.mixed = len(totals) > 1
     context = {
         "filter": wanted,
+        "clients": selectors.offered_clients(selectors.available(settings)),
         "table": table,
-        "totals": totals,
-        "count": count,
-        "whole_list": _fingerprint(totals) if wanted.is_valid() and count > PER_PAGE else "",
-        "whole_list_too_long": count > MOST_AT_ONCE,
+        "sums": sums,
+        "totals": sums.totals,
+        "count": sums.count,
+        "whole_list": _fingerprint(sums.totals) if _is_whole(wanted, sums) else "",
+        "whole_list_too_long": sums.count > MOST_AT_ONCE,
         "most_at_once": MOST_AT_ONCE,
         "may_upload": may_upload(request),
         "sorts": sorts(table),
     }
     return render(request, "invoicing/available.html", context)
+
+
+def _not_for(request: PracticeRequest) -> tuple[str, ...]:
+    """Columns of no use to those who only look."""
+    return () if may_upload(request) else ("tick",)
+
+
+def _is_whole(wanted: AvailableFilter, sums: Sums) -> bool:
+    """Whether there is more to select than is on the page."""
+    return bool(wanted.is_valid()) and sums.count > PER_PAGE
 
 
 @require_POST
@@ -120,23 +133,25 @@ def ask_why(
 
 
 def set_aside_page(
-    request: PracticeRequest, table: Any, *, heading: str, tab: str, put_back: str
+    request: PracticeRequest,
+    table: type[LongTable],
+    invoices: QuerySet[Invoice],
+    *,
+    put_back: str,
 ) -> HttpResponse:
     """The list of what people took off the available list, with the way back; `put_back` by name.
 
     The table comes without its ticks for those who only look.
     """
-    if not may_upload(request):
-        table.exclude = ("tick",)
-    lay_out(table, request)
-    table.mixed = True
+    listed_there = laid_out(table, invoices, user=request.user, without=_not_for(request))
+    listed_there.mixed = True
+    lay_out(listed_there, request)
     context = {
-        "table": table,
-        "heading": heading,
-        "tab": tab,
+        "table": listed_there,
+        "heading": table.heading,
+        "tab": table.list_key,
         "action": resolve_url(f"invoicing:{put_back}", request.practice.slug),
         "may_upload": may_upload(request),
-        "sorts": sorts(table),
     }
     return render(request, "invoicing/set_aside.html", context)
 
@@ -145,13 +160,7 @@ def set_aside_page(
 @practice_view()
 def parked(request: PracticeRequest) -> HttpResponse:
     """What was parked, by whom and why."""
-    return set_aside_page(
-        request,
-        ParkedTable(selectors.parked()),
-        heading="Parked invoices",
-        tab="parked",
-        put_back="unpark",
-    )
+    return set_aside_page(request, ParkedTable, selectors.parked(), put_back="unpark")
 
 
 @require_POST
@@ -187,12 +196,12 @@ def tell_back_on_the_list(request: PracticeRequest, invoice_ids: Sequence[int]) 
         )
 
 
-def _filter(request: PracticeRequest) -> AvailableFilter:
+def _filter(request: PracticeRequest, settings: Sequence[InvoiceSetting]) -> AvailableFilter:
     return AvailableFilter(
         request.GET,
-        queryset=selectors.available(),
+        queryset=selectors.available(settings),
         request=request,
-        settings=selectors.settings_with_interfaces(),
+        settings=settings,
     )
 
 
@@ -204,9 +213,11 @@ def chosen_of(request: PracticeRequest) -> list[int]:
         if not ticked:
             messages.warning(request, NOTHING_TICKED)
         return ticked
-    wanted = _filter(request)
+    settings = selectors.settings_with_interfaces()
+    wanted = _filter(request, settings)
     invoices: QuerySet[Invoice] = wanted.qs
-    if not wanted.is_valid() or _fingerprint(selectors.totals_of(invoices)) != expected:
+    sums = selectors.sums_of(invoices, settings)
+    if not wanted.is_valid() or _fingerprint(sums.totals) != expected:
         # Not the list the person saw.
         messages.warning(request, LIST_CHANGED)
         return []

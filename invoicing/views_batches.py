@@ -1,12 +1,14 @@
 """Batches: their list, one batch live, and what a person decides about its uploads."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
@@ -26,19 +28,29 @@ from connectors.base.protocol import Found
 from connectors.registry import label_of
 from interfaces import lanes
 from interfaces.models import AccountingInterface
-from invoicing import batch_files, selectors, sign_in, spreadsheets, summaries, uploads
+from invoicing import (
+    batch_files,
+    keyset,
+    selectors,
+    sign_in,
+    spreadsheets,
+    summaries,
+    uploads,
+)
+from invoicing.columns import laid_out
 from invoicing.comparing import are_of_others, side_by_side, told_of, told_of_nothing
+from invoicing.filters import BatchesFilter
 from invoicing.forms import LinkExistingForm, ParkForm, id_in, where_addresses_stand
 from invoicing.models import Batch, Upload
 from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, tell_left_out, to
 from invoicing.prospects import look_ahead
-from invoicing.tables import BatchesTable, DocumentsTable, lay_out
+from invoicing.tables import BatchesTable, DocumentsTable, lay_out, order_of, sorts
 from invoicing.uploads.states import DOCUMENTS, FAILED
 from invoicing.views_available import ask_why
 from invoicing.words import counted, listed
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
-from offices.models import Role
+from offices.models import Practice, Role
 from offices.tenancy import acting_for
 
 SHOWN = [
@@ -51,21 +63,79 @@ SHOWN = [
 ]
 NEEDS_CONSENT = AccountingInterface.State.NEEDS_CONSENT
 NOTHING_TICKED = "Nothing was done: tick at least one row first."
+# So many rows of a file are read at a time.
+AT_ONCE = 500
 
 
 @require_safe
 @practice_view()
 def batches(request: PracticeRequest) -> HttpResponse:
-    """Every batch, newest first, and how it fares."""
-    table = lay_out(BatchesTable(selectors.batches()), request)
-    selectors.count_besides(row.record for row in table.paginated_rows)
+    """Every batch, newest first: who made it, how long it took and how it fares."""
     interfaces = selectors.all_interfaces()
+    wanted = _filter(request, interfaces)
+    table = lay_out(laid_out(BatchesTable, wanted.qs, user=request.user), request)
+    selectors.count_besides(row.record for row in table.paginated_rows)
     context = {
+        "filter": wanted,
         "table": table,
+        "sorts": sorts(table),
         "troubles": selectors.troubles(interfaces, lanes.troubled_packages()),
         "notices": selectors.notices_of(interfaces),
     }
     return render(request, "invoicing/batches.html", context)
+
+
+@require_safe
+@practice_view(network=True)
+def batches_file(request: PracticeRequest) -> StreamingHttpResponse:
+    """What the list of batches shows, filtered and sorted as there, as a file for a spreadsheet."""
+    practice = request.practice
+    with acting_for(practice.pk):
+        rows = _filter(request, selectors.all_interfaces()).qs
+        table = laid_out(BatchesTable, rows, user=request.user)
+        order = order_of(table, request.GET.get("sort", ""))
+    name = f"batches-{practice.slug}-{timezone.localdate():%Y-%m-%d}.csv"
+    return spreadsheets.answer(name, HISTORY, _history(practice, rows, order))
+
+
+HISTORY = (
+    *("Batch", "Made", "Began with", "By", "Rehearsal", "Invoices", "Sent", "Failed"),
+    *("Not known", "On the way", "Set aside", "Finished", "Took (seconds)"),
+)
+
+
+def _history(
+    practice: Practice, rows: QuerySet[Batch], order: keyset.Order
+) -> Iterator[tuple[spreadsheets.Cell, ...]]:
+    """All of them, read in pieces, each in a transaction that is over before it is sent."""
+    zone, last = ZoneInfo(practice.time_zone), None
+    while True:
+        with acting_for(practice.pk):
+            found = keyset.each(rows, order=order, place=last, size=AT_ONCE)
+        yield from (_as_row(one, zone) for one in found)
+        if len(found) < AT_ONCE:
+            return
+        last = found[-1]
+
+
+def _as_row(one: Any, zone: ZoneInfo) -> tuple[spreadsheets.Cell, ...]:
+    ended = one.first_finished_at
+    return (
+        *(one.number, one.created_at.astimezone(zone), one.get_origin_display()),
+        *(str(one.created_by or "Abtrac"), one.rehearsed and label_of(one.rehearsed)),
+        *(one.documents, one.sent, one.failed, one.not_known, one.moving, one.aside),
+        *(ended and ended.astimezone(zone), one.took and int(one.took.total_seconds())),
+    )
+
+
+def _filter(request: PracticeRequest, interfaces: list[AccountingInterface]) -> BatchesFilter:
+    return BatchesFilter(
+        request.GET,
+        queryset=selectors.batches(),
+        request=request,
+        makers=selectors.batch_makers(),
+        interfaces=interfaces,
+    )
 
 
 @require_safe
@@ -377,6 +447,7 @@ ONE = f"{BASE}<int:batch_number>/"
 
 urlpatterns_batches = [
     path(BASE, batches, name="batches"),
+    path(f"{BASE}batches.csv", batches_file, name="batches_file"),
     path(ONE, batch, name="batch"),
     path(f"{ONE}progress/", progress, name="batch_progress"),
     path(f"{ONE}batch.csv", download, name="download_batch"),

@@ -57,13 +57,7 @@ def mark(request: PracticeRequest) -> HttpResponse:
 @practice_view()
 def in_accounts(request: PracticeRequest) -> HttpResponse:
     """What was marked, by whom and why."""
-    return set_aside_page(
-        request,
-        InAccountsTable(selectors.in_accounts()),
-        heading="Already in accounts",
-        tab="in_accounts",
-        put_back="offer_again",
-    )
+    return set_aside_page(request, InAccountsTable, selectors.in_accounts(), put_back="offer_again")
 
 
 @require_POST

@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 
+from invoicing.keyset import MOST_COUNTED
 from invoicing.models import Notice, Upload
 from invoicing.uploads.states import FAILED, is_not_known
 
@@ -163,6 +164,13 @@ def counted(count: int, one: str, many: str = "") -> str:
     """`1 invoice`, `1,200 invoices`."""
     word = one if count == 1 else many or f"{one}s"
     return f"{number_format(count, use_l10n=True, force_grouping=True)} {word}"
+
+
+def up_to(count: int) -> str:
+    """`1,234`, or `more than 10,000`: no more than that is ever counted."""
+    most = min(count, MOST_COUNTED)
+    told = number_format(most, use_l10n=True, force_grouping=True)
+    return told if count == most else f"more than {told}"
 
 
 _BESIDES = {

@@ -4,7 +4,7 @@
 due, `people` does what a person decides. `states` alone moves a row.
 """
 
-from invoicing.uploads.enqueue import Enqueued, LeftOut, enqueue, offered
+from invoicing.uploads.enqueue import Enqueued, LeftOut, enqueue, offered, unsent
 from invoicing.uploads.existing import CannotUnlink, link_existing, look_at, unlink
 from invoicing.uploads.people import (
     CannotLink,
@@ -38,6 +38,7 @@ __all__ = [
     "unlink",
     "unmark_in_accounts",
     "unpark",
+    "unsent",
     "void",
     "why_not_void",
 ]

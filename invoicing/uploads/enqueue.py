@@ -63,8 +63,12 @@ def offered() -> QuerySet[Invoice]:
     Nor already in the accounts, or dated before the go-live date of their interface.
     """
     from_date = "invoice_setting__interface__offered_from"
+    return unsent().filter(Q(**{f"{from_date}__isnull": True}) | Q(issued__gte=F(from_date)))
+
+
+def unsent() -> QuerySet[Invoice]:
+    """What would be offered if there were no go-live dates; the indexes of lists are of these."""
     return Invoice.objects.filter(
-        Q(**{f"{from_date}__isnull": True}) | Q(issued__gte=F(from_date)),
         in_upload=False,
         status=Invoice.Status.COMMITTED,
         parked_at__isnull=True,

@@ -67,6 +67,7 @@ NO_PAGES = {
     "invoicing:cancel",
     "invoicing:batch_progress",
     *("invoicing:download_batch", "invoicing:download_errors", "invoicing:save_digest"),
+    "invoicing:batches_file",
     "mfa_reauthenticate_webauthn",
 }
 # Pages shown only on the way somewhere; the tests of that way look at them.
@@ -159,7 +160,8 @@ def page_addresses(scene: Scene) -> dict[str, list[str]]:
             f"{base}interfaces/{one}/health/",
             f"{base}interfaces/{lapsed}/health/",
         ],
-        "invoicing:batches": [f"{base}batches/"],
+        "invoicing:batches": [f"{base}batches/", f"{base}batches/?failed=only"],
+        "invoicing:columns": [f"{base}columns/available/"],
         "invoicing:batch": [*batches, f"{base}batches/1/?show=failed"],
         "invoicing:invoice": [f"{base}invoices/{invoice_id}/" for invoice_id in invoices],
         "invoicing:what_is_sent": [
