@@ -210,6 +210,7 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             "year": f"{timezone.now():%Y}",
             "month": f"{timezone.now():%m}",
             "dry_run_id": str(run.pk),
+            "cause_id": str(cause.pk),
             "job_id": str(job.pk),
             "list_key": "available",
         },
