@@ -12,7 +12,7 @@ from django.db.models.functions import Abs, RowNumber
 from interfaces.models import AccountingInterface
 from invoicing import reasons
 from invoicing.causes import open_causes
-from invoicing.models import Blocked, Cause, InvoiceLine, Upload
+from invoicing.models import Blocked, Cause, InvoiceLine
 from invoicing.uploads.states import DOCUMENTS, MOVING
 from invoicing.words import counted, kinds_counted, money
 
@@ -172,13 +172,6 @@ def rows_of(cause: Cause, *, fixed: bool, after: int = 0) -> tuple[list[Blocked]
     shown = found[:ROWS_PER_PAGE]
     _tell_others(shown)
     return shown, shown[-1].pk if len(found) > ROWS_PER_PAGE else 0
-
-
-def words_of_package(cause: Cause) -> str:
-    """The package's own words on one of them, for support."""
-    held = Upload.objects.filter(blocked_by__cause=cause, blocked_by__cleared_at__isnull=True)
-    words = held.exclude(package_words="").order_by("-pk").values_list("package_words", flat=True)
-    return words.first() or ""
 
 
 def parkable(cause: Cause, *, most: int) -> list[int]:

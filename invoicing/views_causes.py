@@ -17,7 +17,7 @@ from interfaces.replacing import Replaced
 from invoicing import attention, rechecking, selectors
 from invoicing.causes import open_causes
 from invoicing.forms import ParkForm
-from invoicing.models import Cause, Upload
+from invoicing.models import Blocked, Cause, Upload
 from invoicing.posted import MOST_AT_ONCE, back, is_id, may_upload, to
 from invoicing.prospects import look_ahead
 from invoicing.reasons import client_of
@@ -79,7 +79,7 @@ def cause(request: PracticeRequest, *, cause_id: int) -> HttpResponse:
         "may_upload": may_upload(request) and not found.closed_at,
         "offers": list(_offers(found)) if not found.closed_at else [],
         "client_id": client_id,
-        "package_words": attention.words_of_package(found) if may_upload(request) else "",
+        "package_words": _words_of_package(request, rows),
         "here": reverse("invoicing:cause", args=[request.practice.slug, found.pk]),
     }
     return render(request, "invoicing/cause.html", context)
@@ -164,6 +164,12 @@ class Offer:
     form: ReplaceForm
     # How many there are to choose from.
     choices: int
+
+
+def _words_of_package(request: PracticeRequest, rows: list[Blocked]) -> str:
+    """The package's own words on one of them, for support."""
+    words = (one.upload.package_words for one in rows if one.upload.package_words)
+    return next(words, "") if may_upload(request) else ""
 
 
 def _cause(cause_id: int) -> Cause:
