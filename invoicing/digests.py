@@ -14,7 +14,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from interfaces import clock
 from interfaces.models import AccountingInterface
 from invoicing import held_up, mails
 from invoicing.mails import Mail, MailAway, NotSent, Post
@@ -75,7 +74,7 @@ def mail_all() -> int:
 def mail(*, practice: Practice, post: Post) -> int:
     """The same for one practice. Raises MailAway."""
     zone = zoneinfo.ZoneInfo(practice.time_zone)
-    now = clock.now().astimezone(zone)
+    now = timezone.now().astimezone(zone)
     if now.hour < settings.DIGEST_HOUR:
         return 0
     today, sent = now.date(), 0
