@@ -51,8 +51,9 @@ format: dev ## put the code in the house style
 	$(VENV)/ruff format .
 
 # What knows nothing of a database or of Redis was tried by `make test`; so were the tests of the
-# checker itself.
-WITHOUT_SERVICES := tests/connectors tests/packages tests/requirements tests/faults/test_checker.py
+# checker itself, and the corpora of what packages refuse.
+WITHOUT_SERVICES := tests/connectors tests/packages tests/requirements tests/faults/test_checker.py \
+	tests/preflight/test_corpus.py tests/preflight/test_judged.py tests/preflight/test_rules.py
 
 test-services: dev ## the tests on PostgreSQL and Redis: .ci/services make test-services
 	@test -n "$$DATABASE_URL" -a -n "$$REDIS_URL" || { \

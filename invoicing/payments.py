@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import Exists, OuterRef, Sum
 from django.db.models.functions import Now
 
 from connectors.base.documents import Changes, DocumentChange, Payment
@@ -68,8 +68,9 @@ def read_payments(*, practice_id: int, interface_id: int) -> ReadBack:
 
 def _never_told(interface: AccountingInterface) -> bool:
     """Whether no document was kept of a package that has ours: all are read, for their numbers."""
+    told = PackageDocument.objects.filter(interface=OuterRef("interface"))
     sent = Upload.objects.filter(interface=interface, kind__in=DOCUMENTS, state=State.SENT)
-    return not PackageDocument.objects.filter(interface=interface).exists() and sent.exists()
+    return sent.exclude(Exists(told)).exists()
 
 
 def read_quietly(*, practice_id: int, interface_id: int) -> str:

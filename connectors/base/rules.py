@@ -22,12 +22,13 @@ from connectors.base.shown import Show
 CORRECT_CLIENT = "Correct the client in Abtrac, then retry."
 CORRECT_INVOICE = "Un-commit the invoice in Abtrac, correct it and commit it again. Then retry."
 
-# Only while that setting has that value.
+NO_FACTS: Mapping[str, str] = {}
+# Only while that setting, or that fact of the company file, has that value.
 When = tuple[str, Any] | None
 
 
-def _holds(when: When, settings: Mapping[str, Any]) -> bool:
-    return when is None or settings.get(when[0]) == when[1]
+def _holds(when: When, settings: Mapping[str, Any], facts: Mapping[str, str] = NO_FACTS) -> bool:
+    return when is None or settings.get(when[0], facts.get(when[0])) == when[1]
 
 
 class Rule(Protocol):
@@ -67,8 +68,6 @@ class _OfText(_Refuses):
     """A rule about one text of the document, of its contact or of each of its lines.
 
     `text` says which: `number`, `contact.email`, `line.job_code`; `word` is what people call it.
-    Those of a contact are asked only where it would be created: to one that is there nothing of it
-    is sent.
     """
 
     text: str
@@ -80,9 +79,9 @@ class _OfText(_Refuses):
 
     def faults(self, document: SalesInvoice, known: Known) -> Iterator[Fault]:
         """One for each such text that is wrong."""
-        if not _holds(self.when, known.settings):
+        if not _holds(self.when, known.settings, known.facts):
             return
-        for line, whose, value in _texts(self.text, document, known):
+        for line, whose, value in _texts(self.text, document):
             if wrong := self.wrong(value, known):
                 of = f" of {whose}" if whose and whose != value else ""
                 yield Fault(
@@ -99,17 +98,13 @@ class _OfText(_Refuses):
         raise NotImplementedError
 
 
-def _texts(path: str, document: SalesInvoice, known: Known) -> Iterable[tuple[int, str, Any]]:
+def _texts(path: str, document: SalesInvoice) -> Iterable[tuple[int, str, Any]]:
     """(line, whose, value) of each such text."""
     owner, _, rest = path.partition(".")
     if owner == "line":
         return [(at, "", getattr(one, rest)) for at, one in enumerate(document.lines, start=1)]
-    if owner != "contact":
-        return [(0, "", getattr(document, path))]
-    there = known.contacts.get(document.key)
-    if there is None or not there.new:
-        return []
-    return [(0, document.contact.name, attrgetter(rest)(document.contact))]
+    whose = document.contact.name if owner == "contact" else ""
+    return [(0, whose, attrgetter(path)(document))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -392,6 +387,20 @@ def _of_contact(code: str, name: str, message: str, next_step: str) -> Fault:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OfNewContact(_Refuses):
+    """Rules about what is sent of a contact that would be created; of others nothing is."""
+
+    rules: Collection[Rule]
+
+    def faults(self, document: SalesInvoice, known: Known) -> Iterator[Fault]:
+        """All that they find."""
+        there = known.contacts.get(document.key)
+        if there is not None and there.new:
+            for rule in self.rules:
+                yield from rule.faults(document, known)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ContactNew(_Remarks):
     """That a contact will be created is worth knowing: of a misspelled name it makes a second."""
 
@@ -438,11 +447,12 @@ class LineCount(_Refuses):
     """No document has more lines than `most`."""
 
     most: int
+    when: When = None
 
     def faults(self, document: SalesInvoice, known: Known) -> Iterator[Fault]:
         """That it has."""
         count = len(document.lines)
-        if count > self.most:
+        if count > self.most and _holds(self.when, known.settings, known.facts):
             yield Fault(
                 field="lines",
                 code="too_many_lines",
@@ -491,9 +501,12 @@ class Rounding:
 
     show: Show
     weight: Weight = Weight.REMARK
+    when: When = None
 
     def faults(self, document: SalesInvoice, known: Known) -> Iterator[Fault]:
         """By how much its total differs from ours."""
+        if not _holds(self.when, known.settings, known.facts):
+            return
         try:
             total = self.show(document, known.settings).total
         except Rejected:

@@ -23,6 +23,7 @@ from connectors.base.rules import (
     Notes,
     NotWhere,
     NumberTaken,
+    OfNewContact,
     PlanLimit,
     ReadLately,
     Required,
@@ -101,34 +102,7 @@ def _in_letters(which: str) -> Rule:
     )
 
 
-RULES: tuple[Rule, ...] = (
-    AsConnector(refusals=refusals),
-    CurrencyEnabled(),
-    LockDate(),
-    NumberTaken(never_again=frozenset({"VOIDED"})),
-    LineAmount(most=LARGEST_LINE),
-    PlanLimit(
-        setting=PLAN_LIMIT, when=APPROVED, counted=frozenset({"AUTHORISED", "PAID", "VOIDED"})
-    ),
-    # What the organisation and whoever signed in may do at all.
-    NotWhere(
-        fact=("edition", "PARTNER"),
-        field="",
-        code="no_invoicing",
-        message="This Xero organisation is of an edition for accountants that has no invoices.",
-        next_step="Change its plan in Xero, then read the codes again and retry.",
-    ),
-    NotWhere(
-        fact=("may_approve", "no"),
-        when=APPROVED,
-        field="delivery_status",
-        code="not_allowed",
-        message="Whoever connected Xero may not approve invoices there.",
-        next_step="Connect again as somebody who may, or choose another delivery status in the"
-        " preferences of the interface. Then retry.",
-    ),
-    # Clients, and what is sent of those that would be added.
-    ContactUsable(created=("add_contacts", True)),
+OF_CLIENTS: tuple[Rule, ...] = (
     Required(
         text="contact.name",
         word="name of the client",
@@ -165,6 +139,36 @@ RULES: tuple[Rule, ...] = (
         code="email",
         next_step="Correct the address in Abtrac, then retry.",
     ),
+)
+RULES: tuple[Rule, ...] = (
+    AsConnector(refusals=refusals),
+    CurrencyEnabled(),
+    LockDate(),
+    NumberTaken(never_again=frozenset({"VOIDED"})),
+    LineAmount(most=LARGEST_LINE),
+    PlanLimit(
+        setting=PLAN_LIMIT, when=APPROVED, counted=frozenset({"AUTHORISED", "PAID", "VOIDED"})
+    ),
+    # What the organisation and whoever signed in may do at all.
+    NotWhere(
+        fact=("edition", "PARTNER"),
+        field="",
+        code="no_invoicing",
+        message="This Xero organisation is of an edition for accountants that has no invoices.",
+        next_step="Change its plan in Xero, then read the codes again and retry.",
+    ),
+    NotWhere(
+        fact=("may_approve", "no"),
+        when=APPROVED,
+        field="delivery_status",
+        code="not_allowed",
+        message="Whoever connected Xero may not approve invoices there.",
+        next_step="Connect again as somebody who may, or choose another delivery status in the"
+        " preferences of the interface. Then retry.",
+    ),
+    # Clients, and what is sent of those that would be added.
+    ContactUsable(created=("add_contacts", True)),
+    OfNewContact(rules=OF_CLIENTS),
     # Jobs.
     TrackingCategory(),
     TextLength(

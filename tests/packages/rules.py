@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 Record = dict[str, Any]
@@ -13,7 +13,9 @@ AMOUNT = re.compile(r"-?\d{1,12}\.\d{2}")
 MEASURE = re.compile(r"-?\d{1,12}(\.\d{1,4})?")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 CURRENCY = re.compile(r"[A-Z]{3}")
+CENT = Decimal("0.01")
 NUMBER_LENGTH = 20
+MOST_LINES = 3
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ HEAD = ("number", "contact_id", "date", "due_date", "currency", "tax_basis")
 LINE = ("quantity", "unit_price", "net", "tax", "account", "tax_code")
 MARKS = ("reference", "memo")
 
-CONTACT = Kind("contact", "contacts", "reference", "name", ("name",), ("email", "reference"))
+CONTACT = Kind(
+    "contact", "contacts", "reference", "name", ("name",), ("email", "reference", "address")
+)
 JOB = Kind("job", "jobs", "code", "code", ("code", "name"))
 INVOICE = Kind("invoice", "invoices", "number", "number", HEAD, MARKS, has_lines=True)
 CREDIT_NOTE = Kind("credit-note", "credit-notes", "number", "number", HEAD, MARKS, has_lines=True)
@@ -57,6 +61,8 @@ class Known:
     contacts: frozenset[str]
     accounts: Mapping[str, bool]
     taxes: Mapping[str, bool]
+    # What this company file asks of documents beyond that.
+    demands: frozenset[str] = frozenset()
 
 
 def refusals(kind: Kind, wire: Any, known: Known) -> list[Refusal]:
@@ -72,11 +78,35 @@ def refusals(kind: Kind, wire: Any, known: Known) -> list[Refusal]:
         if not found:
             found += _head(wire, known)
         found += [each for at, line in enumerate(lines, 1) for each in _line(line, at, known)]
+        if not found:
+            found += _demanded(lines, known.demands)
         if not lines:
             found.append(Refusal("lines", "no_lines", "There are no lines."))
         elif not found and total(wire) < 0:
             found.append(Refusal("lines", "negative_total", "The total is below zero."))
+    elif kind is CONTACT and "address" in known.demands and not wire.get("address"):
+        found.append(Refusal("address", "address_missing", "An address is required."))
     return found
+
+
+def _demanded(lines: list[Record], demands: frozenset[str]) -> Iterator[Refusal]:
+    """What some company files ask: a job on each line, few lines, totals as they reckon them."""
+    for at, line in enumerate(lines, 1):
+        if "job" in demands and not line.get("job"):
+            yield Refusal("job", "job_missing", "A job is required on every line.", at)
+    if "few lines" in demands and len(lines) > MOST_LINES:
+        yield Refusal("lines", "too_many_lines", f"A document has at most {MOST_LINES} lines.")
+    if "total" in demands:
+        reckoned = sum(
+            (
+                (Decimal(one["quantity"]) * Decimal(one["unit_price"])).quantize(CENT, ROUND_DOWN)
+                for one in lines
+            ),
+            Decimal(0),
+        )
+        sent = sum((Decimal(one["net"]) for one in lines), Decimal(0))
+        if reckoned != sent:
+            yield Refusal("total", "total_differs", f"The lines come to {reckoned}, not {sent}.")
 
 
 def total(wire: Record) -> Decimal:
@@ -115,7 +145,7 @@ def _head(wire: Record, known: Known) -> Iterator[Refusal]:
 
 
 def _line(line: Record, at: int, known: Known) -> Iterator[Refusal]:
-    wrong = list(_texts(line, LINE, ("description",), at))
+    wrong = list(_texts(line, LINE, ("description", "job"), at))
     yield from wrong
     if wrong:
         return

@@ -48,6 +48,7 @@ class Books:
 
     records: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
     inactive: set[str] = field(default_factory=set)
+    demands: set[str] = field(default_factory=set)
 
     def of(self, kind: Kind) -> list[Record]:
         """All records of that kind, in the order they were made."""
@@ -60,6 +61,7 @@ class Books:
             contacts=frozenset(one["id"] for one in self.of(CONTACT)),
             accounts={code: code not in self.inactive for code in ACCOUNTS},
             taxes={code: code not in self.inactive for code in TAXES},
+            demands=frozenset(self.demands),
         )
 
     def codes(self) -> Record:
@@ -78,6 +80,7 @@ class Books:
                 "name": "Harbour Architects Ltd",
                 "country": "NZ",
                 "currency": "NZD",
+                **({"demands": sorted(self.demands)} if self.demands else {}),
             },
         }
 

@@ -31,6 +31,7 @@ FIELDS = {
     "name": "contact",
     "code": "job",
     "memo": "reference",
+    "address": "contact",
 }
 CORRECT_IT = "Correct it in Abtrac or under Accounting >> Interface Settings, then retry."
 LINK_OR_RENUMBER = (
@@ -68,6 +69,7 @@ def to_invoice(invoice: SalesInvoice, *, label: str, memo: str = "") -> dict[str
                 "tax": f"{line.tax:.2f}",
                 "account": line.account_code,
                 "tax_code": line.tax_code,
+                **({"job": line.job_code} if line.job_code else {}),
             }
             for line in invoice.lines
         ],
@@ -84,7 +86,11 @@ def to_contact(contact: Contact, *, label: str) -> dict[str, Any]:
             code="name",
             next_step="Correct the client in Abtrac, then retry.",
         )
-    return {"name": contact.name, "email": contact.email, "reference": contact.key}
+    address = ", ".join(contact.postal.lines)
+    return {
+        **{"name": contact.name, "email": contact.email, "reference": contact.key},
+        **({"address": address} if address else {}),
+    }
 
 
 def to_job(job: Job) -> dict[str, Any]:
@@ -229,7 +235,10 @@ def codes(answer: Any, *, label: str) -> Codes:
             for one in records(answer, "taxes")
         ),
         currencies=(currency,),
-        facts={name: text(about, name) for name in ("name", "country", "currency")},
+        facts={
+            **{name: text(about, name) for name in ("name", "country", "currency")},
+            **{f"demands {one}": "yes" for one in about.get("demands") or ()},
+        },
     )
 
 

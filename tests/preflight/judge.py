@@ -123,9 +123,17 @@ class Place:
     clients: dict[str, models.Client]
     # The plan's limit, as the admin has entered it.
     limit: int | None
+    # Many cases have one neighbour.
+    answers: dict[Any, list[tuple[Fault, ...]]] = field(default_factory=dict)
 
     def check(self, case: Case | Valid) -> list[tuple[Fault, ...]]:
         """What keeps each of the case's documents from being sent."""
+        asked = (case.documents, tuple(sorted(case.settings.items())))
+        if asked not in self.answers:
+            self.answers[asked] = self._checked(case)
+        return self.answers[asked]
+
+    def _checked(self, case: Case | Valid) -> list[tuple[Fault, ...]]:
         self.interface.preferences = {
             **self.interface.package.default_settings(),
             **case.settings,

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from connectors.base.protocol import Limits, Package, RateLimit, Scope, Setting
 from tests.packages.keeper.connector import LABEL, Keeper
+from tests.packages.keeper.rules import RULES, show
 from tests.packages.words import NUMBER_LENGTH
 
 PACKAGE = Package(
@@ -27,4 +28,6 @@ PACKAGE = Package(
         keys_kept=timedelta(hours=24),
     ),
     standin="tests.packages.keeper.standin:KeeperStandIn",
+    rules=RULES,
+    show=show,
 )
