@@ -201,13 +201,14 @@ class InvoicesTable(LongTable):
 class AvailableTable(InvoicesTable):
     """The available list of domain rule 4."""
 
+    check = cell("check", verbose_name="Check", orderable=False, accessor="number", attrs=_WORDS)
     note = cell("note", verbose_name="Note", orderable=False, attrs=_WORDS)
 
     list_key = "available"
     heading = "Upload invoices"
     usual = (
         *("office", "number", "name_on_invoice", "recipient", "issued", "net", "total"),
-        "note",
+        *("check", "note"),
     )
 
     class Meta:

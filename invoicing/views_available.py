@@ -1,6 +1,7 @@
 """Upload invoices: the available list, sending from it, and what is parked."""
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -10,12 +11,20 @@ from django.shortcuts import render, resolve_url
 from django.urls import path
 from django.views.decorators.http import require_POST, require_safe
 
-from invoicing import selectors, sign_in, uploads
+from invoicing import preflight, selectors, sign_in, uploads
 from invoicing.columns import laid_out
 from invoicing.filters import AvailableFilter
 from invoicing.forms import ParkForm
 from invoicing.models import Invoice, InvoiceSetting
-from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, own_address, tell_left_out
+from invoicing.posted import (
+    MOST_AT_ONCE,
+    back,
+    ids,
+    is_id,
+    may_upload,
+    own_address,
+    tell_left_out,
+)
 from invoicing.selectors import CurrencyTotal, Sums
 from invoicing.tables import PER_PAGE, AvailableTable, LongTable, ParkedTable, lay_out, sorts
 from invoicing.words import by_reason, counted, listed, money
@@ -42,7 +51,13 @@ def available(request: PracticeRequest) -> HttpResponse:
         count=sums.count,
         sorted_out=selectors.is_outweighed_by_history(settings),
     )
+    shown = [row.record for row in table.paginated_rows] if "check" in table.columns.names() else []
+    if request.GET.get("checked"):
+        # Without scripts the page has them from the start.
+        table.checked = preflight.check(shown)
+        shown = []
     context = {
+        "checks": urlencode([("invoice", one.pk) for one in shown]),
         "filter": wanted,
         "clients": selectors.offered_clients(selectors.available(settings)),
         "table": table,
@@ -56,6 +71,15 @@ def available(request: PracticeRequest) -> HttpResponse:
         "sorts": sorts(table),
     }
     return render(request, "invoicing/available.html", context)
+
+
+@require_safe
+@practice_view()
+def checks(request: PracticeRequest) -> HttpResponse:
+    """What the check finds of the rows of a page, which are put in their places."""
+    wanted = [int(one) for one in request.GET.getlist("invoice") if is_id(one)][:PER_PAGE]
+    found = preflight.check(selectors.chosen(wanted))
+    return render(request, "invoicing/checks.html", {"rows": list(found.values())})
 
 
 def _not_for(request: PracticeRequest) -> tuple[str, ...]:
@@ -259,6 +283,7 @@ BASE = "<slug:practice_slug>/accounting/"
 
 urlpatterns_available = [
     path(f"{BASE}upload/", available, name="available"),
+    path(f"{BASE}upload/checks/", checks, name="checks"),
     path(f"{BASE}upload/send/", upload, name="upload"),
     path(f"{BASE}upload/park/", park, name="park"),
     path(f"{BASE}parked/", parked, name="parked"),

@@ -1,6 +1,8 @@
 """Template tags that put uploads, amounts and addresses of packages into words and links."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlsplit
 
 from django import template
@@ -26,6 +28,12 @@ register.filter("notice_told", words.notice_told)
 def told(upload: Upload) -> words.Told:
     """The upload's state in words, and its badge."""
     return words.state_of(upload)
+
+
+@register.filter
+def of(found: Mapping[int, Any] | None, pk: int) -> Any:
+    """What was found of the row of that id, or None."""
+    return (found or {}).get(pk)
 
 
 @register.filter

@@ -40,7 +40,7 @@ NO_PAGES = {
     "interfaces:connect",
     "interfaces:disconnect",
     *("interfaces:pause", "interfaces:resume"),
-    *("invoicing:preview_check", "invoicing:preview_send"),
+    *("invoicing:checks", "invoicing:preview_check", "invoicing:preview_send"),
     *("invoicing:set_up", "invoicing:tried", "invoicing:try_one", "invoicing:offer_again"),
     "interfaces:statement",
     "interfaces:statements_of_all",

@@ -1,7 +1,9 @@
 """Check and preview, seen as a person sees it: before anything is sent."""
 
+import re
 from datetime import date
 from decimal import Decimal
+from html import unescape
 from typing import Any
 
 import pytest
@@ -88,6 +90,29 @@ def test_what_is_chosen_is_shown_grouped_with_its_count_its_value_and_what_is_wr
     assert "1 clients to go first" in text
     assert "Ridgeline Holdings Ltd Xero Auckland New: added to Xero. 3 NZD 1,265.00" in text
     assert sent(practice) == {}
+
+
+def test_the_list_says_of_every_row_whether_it_can_go_and_why_not(
+    practice: Practice, accounts: User, office: Office
+) -> None:
+    with acting_for(practice.pk):
+        client = make_client("Ridgeline")
+        good = make_invoice(office, client, number="A-1")
+        bad = make_invoice(office, client, number="A-2", line_fields={"account_code": "999"})
+    browser = client_of(accounts)
+    page = browser.get(url(practice, "upload/"))
+    # The page itself does not wait for it.
+    assert "Cannot go" not in text_of(page)
+    [address] = re.findall(r'hx-get="([^"]*/checks/[^"]*)"', page.content.decode())
+    part = browser.get(unescape(address)).content.decode()
+    told = dict(re.findall(r'(?s)id="check-(\d+)" hx-swap-oob="innerHTML">(.*?)</a>', part))
+    assert "Cannot go" in told[str(bad.pk)]
+    assert "Account code 999" in part
+    assert "Cannot go" not in told[str(good.pk)]
+    # Without scripts the same is asked for by a link.
+    plain = text_of(browser.get(url(practice, "upload/?checked=yes")))
+    assert plain.count("Cannot go") == 1
+    assert "Account code 999" in plain
 
 
 def test_what_is_skipped_by_row_group_or_client_stays_on_the_list_and_the_rest_goes(
