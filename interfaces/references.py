@@ -28,7 +28,7 @@ FIELDS = (
 DEFAULT = "{job}, Order {order number}, Claim {claim number}"
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
-_SEPARATOR = re.compile(r"(\s*[,;|]\s*|\s+[-\N{EN DASH}/]\s+)")
+_SEPARATOR = re.compile(r"(\s*[,;|]\s*|(?:\s+|(?<=[\s,;|]))[-\N{EN DASH}/](?:\s+|$))")
 _BY_NAME = {one.casefold(): one for one in FIELDS}
 
 

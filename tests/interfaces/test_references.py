@@ -29,6 +29,8 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="{}"), max_size=
         ("{invoice number} - {client} - {claim number}", "ABT-1 - 3"),
         ("{Invoice_Number} of {client} for {job}", "ABT-1 of for 26001 New house"),
         ("Thank you, {client}", "Thank you"),
+        (" / {job} / {client} / {order number} / ", "26001 New house / PO 4471"),
+        ("{job}/{claim number}", "26001 New house/3"),
         ("{{job}", None),
         ("{job", None),
         ("job}", None),
