@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from offices.tenancy import acting_for
 from tests.connected import ORGANISATION, connect_invented, connect_xero
 from tests.factories import make_client, make_invoice, make_member, make_office, make_setting
 from tests.faults.checker import Checked, Watched, check
+from tests.faults.nursery import Forked
 from tests.faults.record import There, everything_in
 from tests.packages.keeper.standin import KeeperStandIn
 from tests.packages.plain.standin import PlainStandIn
@@ -222,7 +222,7 @@ class Firm:
     ) -> subprocess.Popen[str]:
         """A process of that module of the tests, on the tests' database."""
         return self._start(
-            ["-m", module, *arguments],
+            [module, *arguments],
             {**os.environ, **self.environment, "TEST_DATABASE": self.database, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -253,15 +253,13 @@ class Firm:
             f"{self.interface.package_key.upper()}_READ_TIMEOUT": "20",
             **told,
         }
-        app = ["-m", "celery", "-A", "tests.faults.celery_worker"]
+        app = ["celery", "-A", "tests.faults.celery_worker"]
         return self._start([*app, *words, "--loglevel", "ERROR"], environment)
 
     def _start(
         self, words: list[str], environment: dict[str, str], **pipes: Any
     ) -> subprocess.Popen[str]:
-        started = subprocess.Popen(
-            [sys.executable, *words], env=environment, cwd=ROOT, text=True, **pipes
-        )
+        started = Forked(words, env=environment, text=True, **pipes)
         self.workers.append(started)
         return started
 
