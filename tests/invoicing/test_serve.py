@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from django.conf import settings as product
+from django.db import connection
 
 from invoicing import serving
 from tests.commands import ROOT, free_port, fresh_environment, manage
@@ -33,9 +35,15 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """With an empty database."""
-    environment = fresh_environment(tmp_path_factory.mktemp("made") / "var")
+def made(
+    tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: Any
+) -> dict[str, str]:
+    """With an empty database, which begins as a copy of the tests' own."""
+    var = tmp_path_factory.mktemp("made") / "var"
+    var.mkdir()
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("VACUUM INTO %s", [str(var / "abtrac-link.sqlite3")])
+    environment = fresh_environment(var)
     assert manage(environment, "migrate").returncode == 0
     return environment
 
