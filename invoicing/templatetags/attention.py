@@ -18,16 +18,21 @@ def open_causes(context: Any) -> int:
     practice, role = context.get("practice"), context.get("role")
     if practice is None or role is None or not Role(role).includes(Role.ACCOUNTS):
         return 0
-    try:
-        current_practice_id()
-    except NoPractice:
-        # A page that calls a package is written after its transactions.
-        with acting_for(practice.pk):
-            return causes.open_causes().count()
-    return causes.open_causes().count()
+    return _count(practice.pk)
 
 
 @register.simple_tag
 def held_up_at(interface: AccountingInterface) -> int:
     """How many causes are open at one interface."""
-    return causes.open_causes().filter(interface=interface).count()
+    return _count(interface.practice_id, interface=interface)
+
+
+def _count(practice_id: int, **which: Any) -> int:
+    """How many of these are open; in a scope of its own, where the page has none."""
+    try:
+        current_practice_id()
+    except NoPractice:
+        # A page that calls a package is written after its transactions.
+        with acting_for(practice_id):
+            return causes.open_causes().filter(**which).count()
+    return causes.open_causes().filter(**which).count()
