@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 
 from django.db.models import Exists, OuterRef, Q
 
-from interfaces import codes
 from interfaces.models import AccountingInterface
-from invoicing import contact_list, uploads
+from invoicing import uploads
 from invoicing.models import Blocked, Upload
 from invoicing.reasons import CONTACT
 from invoicing.selectors import went_on
@@ -77,17 +76,6 @@ def check_client_again(
         )
         ids = list(waiting.order_by("pk").values_list("pk", flat=True))
     return _try(ids, practice_id=practice_id, actor=actor)
-
-
-def read_again(*, practice_id: int, interface_id: int) -> str:
-    """Read the package's codes and contacts now; why not, in words, or nothing.
-
-    Calls the package, so not for use inside `acting_for`.
-    """
-    failure = codes.refresh_quietly(practice_id=practice_id, interface_id=interface_id)
-    if failure:
-        return failure
-    return contact_list.read_quietly(practice_id=practice_id, interface_id=interface_id)
 
 
 def _try(ids: Sequence[int], *, practice_id: int, actor: User | None) -> Rechecked:

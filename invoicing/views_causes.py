@@ -14,7 +14,7 @@ from interfaces import selectors as of_interfaces
 from interfaces.forms_replacing import ReplaceForm
 from interfaces.models import AccountingInterface, PackageCode
 from interfaces.replacing import Replaced
-from invoicing import attention, rechecking, selectors
+from invoicing import attention, preflight, rechecking, selectors
 from invoicing.causes import open_causes
 from invoicing.forms import ParkForm
 from invoicing.models import Blocked, Cause, Upload
@@ -243,11 +243,10 @@ def _replaced(
 
 def _read(request: PracticeRequest, interface: AccountingInterface) -> None:
     label = interface.package.label
-    failure = rechecking.read_again(practice_id=request.practice.pk, interface_id=interface.pk)
-    if failure:
-        messages.warning(
-            request, f"{label} could not be read, so what was known before was used. {failure}"
-        )
+    failures = preflight.refresh(practice_id=request.practice.pk, interface_id=interface.pk)
+    if failures:
+        told = " ".join(["could not be read, so what was known before was used.", *failures])
+        messages.warning(request, f"{label} {told}")
 
 
 def _check_again(
