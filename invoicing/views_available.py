@@ -1,7 +1,6 @@
 """Upload invoices: the available list, sending from it, and what is parked."""
 
 from collections.abc import Sequence
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -57,7 +56,7 @@ def available(request: PracticeRequest) -> HttpResponse:
         table.checked = preflight.check(shown)
         shown = []
     context = {
-        "checks": urlencode([("invoice", one.pk) for one in shown]),
+        "checks": ",".join(str(one.pk) for one in shown),
         "filter": wanted,
         "clients": selectors.offered_clients(selectors.available(settings)),
         "table": table,
@@ -77,7 +76,8 @@ def available(request: PracticeRequest) -> HttpResponse:
 @practice_view()
 def checks(request: PracticeRequest) -> HttpResponse:
     """What the check finds of the rows of a page, which are put in their places."""
-    wanted = [int(one) for one in request.GET.getlist("invoice") if is_id(one)][:PER_PAGE]
+    rows = request.GET.get("rows", "").split(",")
+    wanted = [int(one) for one in rows if is_id(one)][:PER_PAGE]
     found = preflight.check(selectors.chosen(wanted))
     return render(request, "invoicing/checks.html", {"rows": list(found.values())})
 

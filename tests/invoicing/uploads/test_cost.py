@@ -29,7 +29,7 @@ PLACES = {
     "finish": (killpoints.AFTER_ANSWER, killpoints.AFTER_RECORD),
 }
 # Of the click: all it does in the request's transaction.
-MOST_AT_THE_CLICK = 25
+MOST_AT_THE_CLICK = 26
 
 
 @pytest.fixture
