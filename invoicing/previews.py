@@ -19,7 +19,7 @@ from invoicing.contact_book import fold
 from invoicing.models import Batch, Client, Invoice, InvoiceLine, Job, PackageContact, Upload
 from invoicing.preflight import Checked
 from invoicing.selectors import CurrencyTotal
-from invoicing.uploads.enqueue import contacts_for, jobs_for
+from invoicing.uploads.enqueue import contacts_for, dated, jobs_for
 from invoicing.uploads.kinds import may_create
 
 # Of each group so many rows are shown, those with faults first; all of them are counted.
@@ -283,7 +283,13 @@ def as_in_abtrac(document: SalesInvoice, settings: Mapping[str, object]) -> Show
         net=document.net,
         tax=document.tax,
         total=document.total,
-        facts=(("Contact", document.contact.name), ("Reference", document.reference)),
+        facts=(
+            ("Contact", document.contact.name),
+            ("Reference", document.reference),
+            ("Date", dated(document.issued)),
+            ("Due date", dated(document.due)),
+            ("Currency", document.currency),
+        ),
     )
 
 
