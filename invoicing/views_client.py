@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.urls import path
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path, reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors.base.protocol import UpdatesContacts
@@ -18,7 +19,7 @@ from invoicing.client_links import CannotMatch
 from invoicing.client_matching import Match
 from invoicing.contact_differences import Compared, compare
 from invoicing.models import Client, ContactLink, PackageContact, Upload
-from invoicing.posted import back, is_id, own_address, tell_left_out, to
+from invoicing.posted import back, is_id, own_address, tell_left_out
 from invoicing.prospects import look_ahead
 from invoicing.uploads import alone
 from invoicing.uploads.enqueue import why_not_through
@@ -78,8 +79,18 @@ def decide(request: PracticeRequest, *, interface_id: int, client_id: int) -> Ht
         act(request, interface, match)
     except CannotMatch as error:
         messages.error(request, str(error))
-        return to(request, "client", interface_id=interface.pk, client_id=one.pk)
+        return _stay(request, interface, one)
+    if act is _unlink:
+        # Whoever unlinks has another contact in mind, which is chosen here.
+        return _stay(request, interface, one)
     return back(request, "clients", interface_id=interface.pk)
+
+
+def _stay(request: PracticeRequest, interface: AccountingInterface, one: Client) -> HttpResponse:
+    """The same client once more, still with the way back to where the person came from."""
+    here = reverse("invoicing:client", args=[request.practice.slug, interface.pk, one.pk])
+    there = own_address(request)
+    return redirect(f"{here}?{urlencode({'next': there})}" if there else here)
 
 
 def _link(request: PracticeRequest, interface: AccountingInterface, match: Match) -> None:
