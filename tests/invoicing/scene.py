@@ -238,7 +238,7 @@ def _finished(scene: Scene, actor: User | None) -> None:
     )
     first.paid = Decimal("5000.00")
     first.package_status = "authorised"
-    first.save()
+    first.save(update_fields=["paid", "package_status"])
     keep["credit"] = make_upload(
         batch, _invoice(scene, 0, "-860.00", credits=first, job=scene.job), State.SENT
     )
