@@ -28,7 +28,7 @@ def watch(*, everywhere: bool = False) -> None:
     for practice_id, interface_ids in _by_practice(everywhere=everywhere).items():
         try:
             with acting_for(practice_id):
-                raised = _look_at(practice_id, interface_ids)
+                raised = _look_at(practice_id, interface_ids, thoroughly=everywhere)
         except Exception:
             log.exception("notices not looked at practice=%s", practice_id)
             continue
@@ -64,9 +64,9 @@ def _by_practice(*, everywhere: bool) -> dict[int, list[int]]:
     return found
 
 
-def _look_at(practice_id: int, interface_ids: list[int]) -> list[Notice]:
+def _look_at(practice_id: int, interface_ids: list[int], *, thoroughly: bool) -> list[Notice]:
     """Keep the notices of these interfaces as they should be; those raised are answered."""
-    forgotten.put_right(interface_ids)
+    forgotten.put_right(interface_ids, thoroughly=thoroughly)
     rows = AccountingInterface.objects.filter(pk__in=interface_ids).select_related("lane")
     interfaces = {one.pk: one for one in rows}
     late = {(one.interface_id, one.kind): one for one in lateness.late_at(interfaces.values())}

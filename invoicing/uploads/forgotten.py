@@ -20,13 +20,21 @@ from invoicing.uploads.waiting import STEPS
 MOST = 500
 
 
-def put_right(interface_ids: Collection[int]) -> int:
-    """Of what was refused there, and of what moves there; how many were wrong. Needs a scope."""
+def put_right(interface_ids: Collection[int], *, thoroughly: bool = False) -> int:
+    """Of what was refused there, and of what moves there; how many were wrong. Needs a scope.
+
+    Thoroughly also of what is there, or was: of that there is far more, and no index tells it.
+    """
     documents = Upload.objects.filter(interface__in=interface_ids, kind__in=DOCUMENTS)
     refused = documents.filter(state=State.REFUSED, invoice__in_upload=True)
     moving = documents.filter(state__in=MOVING, invoice__in_upload=False)
     wrong = put_back(Q(pk__in=refused.values("invoice")))
     wrong += _mark(Q(pk__in=moving.values("invoice")), in_upload=True)
+    if thoroughly:
+        voided = documents.filter(state=State.VOIDED, invoice__in_upload=True)
+        wrong += put_back(Q(pk__in=voided.values("invoice")))
+        live = documents.filter(state__in=LIVE, invoice__in_upload=False)
+        wrong += _mark(Q(pk__in=live.values("invoice")), in_upload=True)
     return wrong + _put_causes_right(interface_ids)
 
 

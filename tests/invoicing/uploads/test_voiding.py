@@ -8,7 +8,7 @@ import pytest
 from connectors.base.documents import Attachment, CreditNote, SalesInvoice, Voiding
 from connectors.base.errors import RetryLater
 from connectors.base.protocol import Package, VoidsInvoices
-from invoicing import invoices
+from invoicing import invoices, notices
 from invoicing.models import Invoice, InvoicePdf, Upload
 from invoicing.selectors import went_on
 from invoicing.uploads import CannotVoid, offered, retry, unlink, void
@@ -66,6 +66,21 @@ def test_a_void_goes_through_the_queue_and_frees_the_invoice(known: Desk, books:
     assert (first.actor, first.reason) == (known.user, WHY)
     assert known.batch(2).finished_at is not None
     assert is_free(known, invoice)
+
+
+def test_what_is_offered_is_put_right_where_the_one_who_moved_it_could_not_say_so(
+    known: Desk, books: Books
+) -> None:
+    voided, stands = sent(known), sent(known)
+    take_back(known, voided)
+    known.work()
+    with acting_for(known.practice.pk):
+        # Somebody held the one while it was voided; an older worker, in a deploy, sent the other.
+        Invoice.objects.filter(pk=voided.pk).update(in_upload=True)
+        Invoice.objects.filter(pk=stands.pk).update(in_upload=False)
+    notices.watch(everywhere=True)
+    with acting_for(known.practice.pk):
+        assert list(offered()) == [voided]
 
 
 def test_what_was_voided_goes_anew_with_its_pdf_and_can_be_voided_again(
