@@ -49,8 +49,7 @@ class Post:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        self._hang_up()
 
     def ready(self) -> None:
         """Reach the mail server, before anything is noted as sent. Raises MailAway."""
@@ -71,11 +70,19 @@ class Post:
         try:
             message.send()
         except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as error:
+            self._hang_up()
             if _is_temporary(error):
                 raise NotSent(type(error).__name__) from error
             log.error("mail refused error=%s", type(error).__name__)
         except OSError as error:
+            self._hang_up()
             log.error("mail may not have left error=%s", type(error).__name__)
+
+    def _hang_up(self) -> None:
+        """What a server has closed, after so many mails say, takes none of those that follow."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def _is_temporary(error: smtplib.SMTPResponseException | smtplib.SMTPRecipientsRefused) -> bool:

@@ -185,6 +185,37 @@ def test_only_what_surely_did_not_leave_is_mailed_again(
     assert summaries.mail_all() == int(again)
 
 
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [(smtplib.SMTPServerDisconnected(), 1), (smtplib.SMTPDataError(421, b"enough"), 2)],
+)
+def test_a_server_that_hangs_up_is_called_again_for_the_mail_that_follows(
+    finished: Batch,
+    practice: Practice,
+    person: User,
+    upload: Callable[..., Upload],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    left: int,
+) -> None:
+    with acting_for(practice.pk):
+        other = make_batch(8, actor=person, finished=True)
+    upload(other, "sent")
+    real = EmailBackend.send_messages
+    gone: list[EmailBackend] = []
+
+    def hang_up(self: EmailBackend, messages: Any) -> int:
+        if not gone or self in gone:
+            gone.append(self)
+            raise error
+        return real(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", hang_up)
+    summaries.mail_all()
+    summaries.mail_all()
+    assert len(mail.outbox) == left
+
+
 def test_two_workers_at_once_mail_once(
     finished: Batch, practice: Practice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
