@@ -131,6 +131,9 @@ class BatchesFilter(django_filters.FilterSet):  # type: ignore[misc]
 
     def made_from(self, queryset: QuerySet[Batch], name: str, value: date) -> QuerySet[Batch]:
         """On that day where the practice is, or later."""
+        if value == date.min:
+            # Where the practice is, it began before the first day that there is elsewhere.
+            return queryset
         return queryset.filter(created_at__gte=_midnight(value))
 
     def made_to(self, queryset: QuerySet[Batch], name: str, value: date) -> QuerySet[Batch]:

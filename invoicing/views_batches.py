@@ -85,7 +85,7 @@ def batches(request: PracticeRequest) -> HttpResponse:
     return render(request, "invoicing/batches.html", context)
 
 
-@require_safe
+@require_GET
 @practice_view(network=True)
 def batches_file(request: PracticeRequest) -> StreamingHttpResponse:
     """What the list of batches shows, filtered and sorted as there, as a file for a spreadsheet."""
@@ -94,6 +94,7 @@ def batches_file(request: PracticeRequest) -> StreamingHttpResponse:
         rows = _filter(request, selectors.all_interfaces()).qs
         table = laid_out(BatchesTable, rows, user=request.user)
         order = order_of(table, request.GET.get("sort", ""))
+        record_request(request, "batches.exported", practice.name, filter=request.GET.urlencode())
     name = f"batches-{practice.slug}-{timezone.localdate():%Y-%m-%d}.csv"
     return spreadsheets.answer(name, HISTORY, _history(practice, rows, order))
 

@@ -15,7 +15,7 @@ from invoicing import keyset, selectors, views_batches, words
 from invoicing.columns import choices_of
 from invoicing.models import Batch, Client, Invoice, ListLayout
 from invoicing.tables import LONG_TABLES
-from offices.models import Office, Practice, Role, User
+from offices.models import AuditEntry, Office, Practice, Role, User
 from offices.tenancy import acting_for
 from tests.factories import (
     make_client,
@@ -353,6 +353,7 @@ def test_the_history_is_filtered_and_what_failed_stands_out(
         (f"until={day}", [1]),
         ("failed=only", [2]),
         ("who=x&since=y&until=9999-12-31", [2, 1]),
+        ("since=0001-01-01", [2, 1]),
     ):
         page = browser.get(url(practice, f"batches/?{query}"))
         shown = [row.record.number for row in page.context["table"].paginated_rows]
@@ -383,3 +384,7 @@ def test_the_history_is_downloaded_as_it_is_filtered(
     assert [row[0] for row in rows] == ["1", "2"]
     assert rows[0][3] == "'=cmd|calc@harbour.example"
     assert rows[1][5:7] == ["1", "1"]
+    with acting_for(practice.pk):
+        assert AuditEntry.objects.get(action="batches.exported").detail == {
+            "filter": f"who={formula.pk}&sort=number"
+        }
