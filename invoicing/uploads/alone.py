@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from interfaces import clock, lanes
 from interfaces.models import AccountingInterface
+from invoicing import causes
 from invoicing.models import Batch, ContactLink, Job, JobLink, Upload
 from invoicing.uploads import adding
 from invoicing.uploads.enqueue import (
@@ -40,8 +41,10 @@ def enqueue_jobs(
     if not jobs:
         return None
     batch, now = new_batch(actor), clock.now()
-    adding.add([job_upload(interface, one, batch=batch, due=now) for one in jobs], actor=actor)
+    steps = [job_upload(interface, one, batch=batch, due=now) for one in jobs]
+    adding.add(steps, actor=actor)
     lanes.wake(interface.pk)
+    causes.let_go_of(causes.replaced_by(steps))
     return batch, len(jobs)
 
 
@@ -69,6 +72,7 @@ def update_contact(*, link: ContactLink, name: str, actor: User | None) -> Batch
     upload.document["remote_id"] = link.remote_id
     adding.add([upload], actor=actor)
     lanes.wake(interface.pk)
+    causes.let_go_of(causes.replaced_by([upload]))
     return batch
 
 

@@ -7,6 +7,7 @@ from django.db.models import Max
 
 from connectors.base.protocol import VoidsInvoices
 from interfaces import clock, lanes
+from invoicing import causes
 from invoicing.models import Batch, Invoice, Upload
 from invoicing.uploads import adding
 from invoicing.uploads.enqueue import hold, new_batch, why_not_through
@@ -58,6 +59,7 @@ def void(*, invoice_id: int, reason: str, actor: User | None) -> Batch:
     )
     adding.add([voiding], actor=actor)
     lanes.wake(sent.interface_id)
+    causes.let_go([one for one in rows if one.kind == Kind.VOID])
     return batch
 
 

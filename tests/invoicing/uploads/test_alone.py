@@ -9,7 +9,9 @@ from django.utils import timezone
 from connectors.base.documents import Contact, Job
 from interfaces.models import AccountingInterface
 from invoicing import models
+from invoicing.causes import open_causes
 from invoicing.models import Client, ContactLink, PackageContact, Upload
+from invoicing.uploads import alone
 from offices.models import AuditEntry, Role
 from offices.tenancy import acting_for
 from tests.factories import make_client, make_job, make_member
@@ -243,3 +245,20 @@ def test_a_list_that_tells_no_more_than_names_is_not_compared(
     shown = text_of(browser.get(page(desk, f"clients/{desk.client.pk}/")))
     assert "Differs" not in shown
     assert "Linked to Harbour View Trust" in shown
+
+
+def test_updating_a_contact_anew_takes_the_place_of_an_update_that_was_refused(
+    known: Desk, books: Books
+) -> None:
+    with acting_for(known.practice.pk):
+        link = ContactLink.objects.select_related("interface", "client").get()
+        name = link.client.name
+    books.refusals[name] = till.refused("No such e-mail.", field="email")
+    for held_up in (1, 0):
+        with acting_for(known.practice.pk):
+            assert alone.update_contact(link=link, name=name, actor=known.user)
+            assert not open_causes().exists()
+        known.work()
+        with acting_for(known.practice.pk):
+            assert open_causes().count() == held_up
+        books.refusals.clear()

@@ -9,6 +9,7 @@ from connectors.base.documents import Attachment, CreditNote, SalesInvoice, Void
 from connectors.base.errors import RetryLater
 from connectors.base.protocol import Package, VoidsInvoices
 from invoicing import invoices, notices
+from invoicing.causes import open_causes
 from invoicing.models import Invoice, InvoicePdf, Upload
 from invoicing.selectors import went_on
 from invoicing.uploads import CannotVoid, offered, retry, unlink, void
@@ -165,6 +166,17 @@ def test_a_refused_void_leaves_the_invoice_where_it_is_and_can_be_retried(
         assert retry(upload_ids=[voiding.pk], actor=known.user).queued == 1
     known.work()
     assert known.of(invoice).state == State.VOIDED
+
+
+def test_voiding_anew_takes_the_place_of_a_void_that_was_refused(known: Desk, books: Books) -> None:
+    invoice = sent(known)
+    books.refusals[invoice.number] = till.refused("It has payments.")
+    refused = take_back(known, invoice)
+    known.work()
+    assert known.of_pk(refused.pk).has_causes
+    take_back(known, invoice)
+    with acting_for(known.practice.pk):
+        assert not open_causes().exists()
 
 
 def test_what_is_not_sent_paid_or_being_voided_is_not_voided(known: Desk, books: Books) -> None:
