@@ -16,7 +16,7 @@ from invoicing import preflight
 from invoicing.models import Cause, Client, ContactLink, Invoice, Upload
 from offices.models import Office, Practice, User
 from offices.tenancy import acting_for
-from tests.browser.conftest import NARROW, WIDE, OpenAs
+from tests.browser.conftest import OpenAs
 from tests.browser.test_every_page import check
 from tests.browser.test_the_main_job import ORGANISATION, work
 from tests.browser.test_the_main_job import standin as standin  # the rehearsal Xero
@@ -178,9 +178,9 @@ def test_forty_three_invoices_and_ten_causes_are_cleared_in_under_five_minutes_o
     mouse.button("Preview…")
     expect(page.locator("h1")).to_have_text("Preview: 28 of 43 can go")
     check(page, "preview", body=page.content())
-    page.set_viewport_size(NARROW)
+    page.set_viewport_size({"width": 390, "height": 844})
     check(page, "preview on a phone")
-    page.set_viewport_size(WIDE)
+    page.set_viewport_size({"width": 1280, "height": 800})
     mouse.button("Upload to accounts")
     work(office_practice)
     expect(page.get_by_text("is finished.")).to_be_visible()
