@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from interfaces.models import AccountingInterface
 from invoicing.contact_book import Candidate, Contact, ContactBook, fold, plain
@@ -23,7 +23,7 @@ from invoicing.models import (
     PackageContact,
     Upload,
 )
-from invoicing.uploads.states import DOCUMENTS, State
+from invoicing.uploads.states import DOCUMENTS, MOVING, State
 
 __all__ = ["Match", "Place", "Standing", "fold", "matches", "plain", "rule_of", "undecided"]
 
@@ -92,9 +92,12 @@ def waiting_invoices(interface: AccountingInterface) -> QuerySet[Invoice]:
     """
     own = InvoiceSetting.objects.filter(interface=interface).exists()
     through = Q(invoice_setting__interface=interface if own else None)
-    sent = Upload.objects.filter(invoice=OuterRef("pk"), kind__in=DOCUMENTS, state=State.SENT)
+    # Those that were sent are many, and these few: each kind is found by an index of its own.
+    under_way = Upload.objects.filter(
+        interface=interface, kind__in=DOCUMENTS, state__in=(*MOVING, State.NEEDS_PERSON)
+    )
     waiting = Invoice.objects.filter(
-        ~Exists(sent),
+        Q(in_upload=False) | Q(pk__in=under_way.order_by().values("invoice")),
         through,
         status=Invoice.Status.COMMITTED,
         parked_at__isnull=True,

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, Count, Exists, F, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Abs
 
 from interfaces.models import AccountingInterface, CodeRule
 from interfaces.suggestions import CodesInUse, InUse
-from invoicing.models import Invoice, InvoiceLine, InvoiceSetting, Job, Upload
-from invoicing.uploads.states import DOCUMENTS, LIVE
+from invoicing.models import InvoiceLine, InvoiceSetting, Job
+from invoicing.uploads import unsent
 from offices.models import Office
 
 # Of codes and subjects: more are not chosen from by a person.
@@ -70,14 +70,10 @@ def subjects() -> dict[str, list[tuple[str, str]]]:
 
 def _lines(interface: AccountingInterface) -> QuerySet[InvoiceLine]:
     none_linked = ~Exists(InvoiceSetting.objects.filter(interface=interface))
-    invoices = Invoice.objects.filter(
-        ~Exists(Upload.objects.filter(invoice=OuterRef("pk"), kind__in=DOCUMENTS, state__in=LIVE)),
+    invoices = unsent().filter(
         Q(invoice_setting__interface=interface)
-        | Q(none_linked, invoice_setting__interface__isnull=True),
-        status=Invoice.Status.COMMITTED,
-        parked_at__isnull=True,
-        in_accounts_at__isnull=True,
-    ).exclude(total=0)
+        | Q(none_linked, invoice_setting__interface__isnull=True)
+    )
     return InvoiceLine.objects.filter(invoice__in=invoices.order_by().values("pk")).order_by()
 
 

@@ -35,9 +35,7 @@ from invoicing.models import (
     Invoice,
     InvoiceLine,
     InvoiceSetting,
-    Upload,
 )
-from invoicing.uploads.states import DOCUMENTS, LIVE
 from offices.models import Office, Practice, User
 
 INVOICE, CREDIT_NOTE, DISBURSEMENT = "invoice", "credit_note", "disbursement"
@@ -165,11 +163,10 @@ def _own(interface: AccountingInterface, kind: str) -> Invoice | None:
 
 def _unsent(interface: AccountingInterface) -> QuerySet[Invoice]:
     """Committed, on no way to any accounts, of a setting that no other interface serves."""
-    live = Upload.objects.filter(invoice=OuterRef("pk"), kind__in=DOCUMENTS, state__in=LIVE)
     ours = Q(invoice_setting__interface=interface) | Q(invoice_setting__interface__isnull=True)
     found = Invoice.objects.filter(
         ours,
-        ~Exists(live),
+        in_upload=False,
         status=Invoice.Status.COMMITTED,
         parked_at__isnull=True,
         in_accounts_at__isnull=True,

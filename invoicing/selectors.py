@@ -287,25 +287,12 @@ def batch_holding(invoice_ids: Sequence[int]) -> Batch | None:
     return newest.batch if newest else None
 
 
-def gone_already() -> QuerySet[Upload]:
-    """What keeps an invoice of the outer query from being sent: it is on its way, or was sent."""
-    return Upload.objects.filter(invoice=OuterRef("pk"), kind__in=DOCUMENTS, state__in=LIVE)
-
-
 def older_than_go_live(interface: AccountingInterface) -> int:
     """How many committed invoices are dated before its go-live date and neither sent nor marked."""
-    return (
-        Invoice.objects.filter(
-            ~Exists(gone_already()),
-            invoice_setting__interface=interface,
-            issued__lt=interface.offered_from,
-            status=Invoice.Status.COMMITTED,
-            parked_at__isnull=True,
-            in_accounts_at__isnull=True,
-        )
-        .exclude(total=0)
-        .count()
+    older = uploads.unsent().filter(
+        invoice_setting__interface=interface, issued__lt=interface.offered_from
     )
+    return older.count()
 
 
 def trials_of(interface: AccountingInterface) -> list[Upload]:

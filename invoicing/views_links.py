@@ -1,7 +1,6 @@
 """The page that links invoice settings to an interface, and says from which date on."""
 
 from django.contrib import messages
-from django.db.models import Exists
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
@@ -11,9 +10,9 @@ from interfaces.models import AccountingInterface
 from invoicing import uploads
 from invoicing.forms import OfferedFromForm
 from invoicing.links import AlreadyLinked, Changed, link_settings
-from invoicing.models import Invoice, InvoiceSetting
+from invoicing.models import InvoiceSetting
 from invoicing.posted import ids
-from invoicing.selectors import CurrencyTotal, gone_already, older_than_go_live, totals_of
+from invoicing.selectors import CurrencyTotal, older_than_go_live, totals_of
 from invoicing.words import all_of, counted
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
@@ -82,14 +81,10 @@ def _asked_first(
     """What would be marked as already in the accounts, until the person has seen it and is sure."""
     if not form.cleaned_data.get("mark_older") or request.POST.get("sure") == "on":
         return []
-    older = Invoice.objects.filter(
-        invoice_setting__in=ticked,
-        issued__lt=form.cleaned_data["offered_from"],
-        status=Invoice.Status.COMMITTED,
-        parked_at__isnull=True,
-        in_accounts_at__isnull=True,
-    ).exclude(total=0)
-    return totals_of(older.filter(~Exists(gone_already())))
+    older = uploads.unsent().filter(
+        invoice_setting__in=ticked, issued__lt=form.cleaned_data["offered_from"]
+    )
+    return totals_of(older)
 
 
 def _save(

@@ -139,7 +139,7 @@ def test_codes_in_use_are_those_of_invoices_that_have_yet_to_go(
     invoice_of(office, committed=False, **gone)
     invoice_of(office, parked_at=timezone.now(), **gone)
     invoice_of(office, in_accounts_at=timezone.now(), **gone)
-    sent = invoice_of(office, **gone)
+    sent = invoice_of(office, in_upload=True, **gone)
     with acting_for(office.practice_id):
         elsewhere = make_office(make_setting(None, name="Unlinked"))
         batch = Batch.objects.create(number=1)
