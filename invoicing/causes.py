@@ -100,20 +100,6 @@ def let_go_of(upload_ids: Collection[int]) -> None:
         let_go(list(Upload.objects.filter(pk__in=upload_ids, has_causes=True).only("has_causes")))
 
 
-def replaced_by(steps: Sequence[Upload]) -> set[int]:
-    """Earlier uploads, held up, of the same contacts and jobs as these new ones."""
-    if not steps:
-        return set()
-    same = {(one.interface_id, one.client_id, one.job_id, one.contact_name) for one in steps}
-    earlier = Upload.objects.filter(
-        Q(client__in={one.client_id for one in steps} - {None})
-        | Q(job__in={one.job_id for one in steps} - {None}),
-        has_causes=True,
-    )
-    rows = earlier.values_list("pk", "interface_id", "client_id", "job_id", "contact_name")
-    return {pk for pk, *identity in rows if tuple(identity) in same}
-
-
 def close_idle(interface_ids: Collection[int]) -> int:
     """Close causes there that nothing waits for, since their uploads were removed; how many."""
     idle = open_causes().filter(interface__in=interface_ids)

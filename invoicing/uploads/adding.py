@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
-from django.db.models import CharField, JSONField, TextField
+from django.db.models import CharField, JSONField, Q, TextField
 
 from invoicing.models import Upload, UploadEvent
 from offices.models import User
 from offices.tenancy import current_practice_id
 
 TEXT = (CharField, TextField)
+# What contacts and jobs are told apart by.
+IDENTITY = ("interface_id", "client_id", "job_id", "contact_name")
 
 
 def add(uploads: Sequence[Upload], *, actor: User | None) -> None:
@@ -41,6 +43,35 @@ def add(uploads: Sequence[Upload], *, actor: User | None) -> None:
             ],
         )
     _begin_history(first, actor=actor)
+
+
+def follow_on(steps: Sequence[Upload]) -> set[int]:
+    """Give new contacts and jobs the revision after their last: no two go under one key.
+
+    A package that keeps keys would answer an update with what it said to the one before. Answers
+    the earlier uploads of them that causes hold up, whose place these take.
+    """
+    if not steps:
+        return set()
+    earlier = Upload.objects.filter(
+        Q(client__in={one.client_id for one in steps} - {None})
+        | Q(job__in={one.job_id for one in steps} - {None})
+    )
+    last: dict[tuple[object, ...], int] = {}
+    held_up: dict[tuple[object, ...], set[int]] = {}
+    for pk, revision, has_causes, *place in earlier.values_list(
+        "pk", "revision", "has_causes", *IDENTITY
+    ):
+        identity = tuple(place)
+        last[identity] = max(last.get(identity, 0), revision)
+        if has_causes:
+            held_up.setdefault(identity, set()).add(pk)
+    replaced: set[int] = set()
+    for one in steps:
+        identity = tuple(getattr(one, name) for name in IDENTITY)
+        one.revision = last.get(identity, 0) + 1
+        replaced |= held_up.get(identity, set())
+    return replaced
 
 
 def learn_ids(uploads: Sequence[Upload]) -> None:

@@ -42,9 +42,10 @@ def enqueue_jobs(
         return None
     batch, now = new_batch(actor), clock.now()
     steps = [job_upload(interface, one, batch=batch, due=now) for one in jobs]
+    replaced = adding.follow_on(steps)
     adding.add(steps, actor=actor)
     lanes.wake(interface.pk)
-    causes.let_go_of(causes.replaced_by(steps))
+    causes.let_go_of(replaced)
     return batch, len(jobs)
 
 
@@ -70,9 +71,10 @@ def update_contact(*, link: ContactLink, name: str, actor: User | None) -> Batch
         link.client, interface=interface, name=name, link=link.name, batch=batch, due=now
     )
     upload.document["remote_id"] = link.remote_id
+    replaced = adding.follow_on([upload])
     adding.add([upload], actor=actor)
     lanes.wake(interface.pk)
-    causes.let_go_of(causes.replaced_by([upload]))
+    causes.let_go_of(replaced)
     return batch
 
 

@@ -108,11 +108,12 @@ def enqueue(
             return Enqueued(batch=None, left_out=left_out)
     # The contacts and jobs that the documents need go in front of them.
     companions = contacts_for(going, batch=batch, now=now) + jobs_for(going, batch=batch, now=now)
+    replaced = adding.follow_on(companions)
     adding.add([*companions, *uploads], actor=actor)
     mark_in_upload(going, True)
     for interface_id in sorted({one.interface_id for one in going}):
         lanes.wake(interface_id)
-    _in_step(uploads, companions, before=before)
+    _in_step(uploads, replaced, before=before)
     if not going:
         Batch.objects.filter(pk=batch.pk).update(finished_at=now, first_finished_at=now)
     return Enqueued(
@@ -267,10 +268,10 @@ def why_not_by_itself(invoice: Invoice, batches: Mapping[int, int]) -> str:
     return ""
 
 
-def _in_step(uploads: Sequence[Upload], companions: Sequence[Upload], *, before: _Before) -> None:
+def _in_step(uploads: Sequence[Upload], replaced: set[int], *, before: _Before) -> None:
     """The new uploads take the place of earlier ones; those refused at once have their causes."""
     earlier = {pk for one in uploads for pk in before.held_up.get(one.invoice_id or 0, ())}
-    causes.let_go_of(earlier | causes.replaced_by(companions))
+    causes.let_go_of(earlier | replaced)
     refused = [one for one in uploads if one.state == State.REFUSED]
     adding.learn_ids(refused)
     causes.held_up(refused)
@@ -412,9 +413,10 @@ def enqueue_contacts(
         contact_upload(client, interface=interface, name=name, link=link, batch=batch, due=now)
         for (_, link), (client, name) in new.items()
     ]
+    replaced = adding.follow_on(uploads)
     adding.add(uploads, actor=actor)
     lanes.wake(interface.pk)
-    causes.let_go_of(causes.replaced_by(uploads))
+    causes.let_go_of(replaced)
     return batch
 
 

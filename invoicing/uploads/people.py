@@ -10,7 +10,7 @@ from interfaces import clock, lanes
 from interfaces.models import AccountingInterface
 from invoicing import causes, documents, preflight
 from invoicing.models import Invoice, Upload, UploadEvent
-from invoicing.uploads import outcomes, states
+from invoicing.uploads import adding, outcomes, states
 from invoicing.uploads.enqueue import (
     LIVE_COMPANION,
     LeftOut,
@@ -313,9 +313,11 @@ def _companions_of(uploads: Sequence[Upload], *, actor: User | None) -> list[Upl
         own = [one for one in uploads if one.batch_id == batch.pk]
         for companion in contacts_for(own, batch=batch) + jobs_for(own, batch=batch):
             wanted.setdefault(_identity(companion), companion)
+    adding.follow_on(list(wanted.values()))
     refused = _refused_before(wanted)
     for identity, one in refused.items():
         one.document = wanted[identity].document
+        one.revision = wanted[identity].revision - 1
     _requeue_steps(list(refused.values()), actor=actor)
     new = [one for identity, one in wanted.items() if identity not in refused]
     Upload.objects.bulk_create(new)

@@ -262,3 +262,26 @@ def test_updating_a_contact_anew_takes_the_place_of_an_update_that_was_refused(
         with acting_for(known.practice.pk):
             assert open_causes().count() == held_up
         books.refusals.clear()
+
+
+def test_a_contact_written_several_times_goes_under_a_key_of_its_own_each_time(
+    known: Desk, books: Books
+) -> None:
+    with acting_for(known.practice.pk):
+        link = ContactLink.objects.select_related("interface", "client").get()
+    for _ in range(3):
+        with acting_for(known.practice.pk):
+            assert alone.update_contact(link=link, name=link.client.name, actor=known.user)
+        known.work()
+    assert len(set(books.call_keys)) == 3
+    # Refused, corrected and uploaded anew, within the time for which a package keeps its answer.
+    with acting_for(known.practice.pk):
+        newcomer = make_client()
+    invoice = known.invoice(client=newcomer)
+    books.refusals[newcomer.name] = till.refused("No such e-mail.", field="email")
+    for _ in range(2):
+        known.upload(invoice)
+        known.work(turns=2)
+        books.refusals.clear()
+    assert known.of(invoice).state == "sent"
+    assert len(books.call_keys) == len(set(books.call_keys)) == 6
