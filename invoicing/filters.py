@@ -61,6 +61,15 @@ class AvailableFilter(django_filters.FilterSet):  # type: ignore[misc]
         self.filters["interface"].extra["choices"] = [*by_name, (UNLINKED, "Not linked")]
         _dress(self.form)
 
+    @property
+    def qs(self) -> QuerySet[Invoice]:
+        """The list; nothing of it where a filter cannot be used, which is told beside that."""
+        if self.is_bound and not self.form.is_valid():
+            nothing: QuerySet[Invoice] = self.queryset.none()
+            return nothing
+        found: QuerySet[Invoice] = super().qs
+        return found
+
     def having(self, queryset: QuerySet[Invoice], name: str, value: str) -> QuerySet[Invoice]:
         """Every word is somewhere in the number, the names, the order number or the job."""
         for word in value.split():

@@ -40,6 +40,7 @@ log = logging.getLogger("invoicing.preflight")
 Kind = Upload.Kind
 # What was read so long ago may be another way by now.
 LASTS = timedelta(days=1)
+OF_CONTACT = {"contact", "email"}
 RED, AMBER, GREEN = "red", "amber", "green"
 # An invoice, and the interface it goes through.
 Going = tuple[Invoice, AccountingInterface]
@@ -192,6 +193,13 @@ class _Desk:
         faults += _by_rules(place, document, faults)
         if not any(one.weight is Weight.REFUSED for one in faults):
             self._goes(place, document, numbered)
+        wrong = {one.field for one in faults if one.weight is Weight.REFUSED}
+        # What would be done with a contact that is refused is not told as well.
+        faults = [
+            one
+            for one in faults
+            if one.weight is Weight.REFUSED or not (one.field == "contact" and wrong & OF_CONTACT)
+        ]
         faults.sort(key=lambda one: one.weight is Weight.REMARK)
         return Checked(
             invoice=invoice, interface=interface, document=document, faults=tuple(faults)
@@ -427,7 +435,7 @@ def _numbers_of(
             interface__in=once,
             kind__in=DOCUMENTS,
             state__in=LIVE,
-            invoice__number__in={one.number for one in asked},
+            invoice__number__in=_spellings(one.number for one in asked),
         )
         .exclude(invoice__in=[one.pk for one in asked])
         .values_list(
@@ -446,6 +454,11 @@ def _numbers_of(
             ours=number,
         )
     return found
+
+
+def _spellings(numbers: Iterable[str]) -> set[str]:
+    """The numbers as they are mostly written otherwise, for packages that see no difference."""
+    return {way for one in numbers for way in (one, one.upper(), one.lower())}
 
 
 def _told_numbers(

@@ -19,8 +19,9 @@ from invoicing.contact_book import fold
 from invoicing.models import Batch, Client, Invoice, InvoiceLine, Job, PackageContact, Upload
 from invoicing.preflight import Checked
 from invoicing.selectors import CurrencyTotal
-from invoicing.uploads.enqueue import contacts_for, dated, jobs_for
+from invoicing.uploads.enqueue import contacts_for, dated, jobs_for, left_out
 from invoicing.uploads.kinds import may_create
+from invoicing.words import by_reason
 
 # Of each group so many rows are shown, those with faults first; all of them are counted.
 MOST_SHOWN = 100
@@ -31,6 +32,7 @@ class Group:
     """The invoices, or the credit notes, of a choice."""
 
     key: str
+    word: str
     label: str
     rows: Sequence[Checked]
 
@@ -82,6 +84,8 @@ class Preview:
     groups: Sequence[Group]
     contacts: Sequence[Companion]
     jobs: Sequence[Companion]
+    # Why some of what was chosen would not join the batch at all, one sentence for each reason.
+    left_out: Sequence[str]
 
     @property
     def count(self) -> int:
@@ -101,13 +105,16 @@ class Preview:
 
 def preview(invoices: Sequence[Invoice]) -> Preview:
     """The preview of these invoices, in a number of queries that does not grow with them."""
+    left = left_out(invoices)
+    aside = {one.invoice_id for one in left}
+    invoices = [one for one in invoices if one.pk not in aside]
     checked = preflight.check(invoices)
     rows = [checked[one.pk] for one in invoices if one.pk in checked]
     notes = [one for one in rows if one.invoice.is_credit_note]
     others = [one for one in rows if not one.invoice.is_credit_note]
     groups = [
-        Group(key="invoice", label="Invoices", rows=others),
-        Group(key="credit_note", label="Credit notes", rows=notes),
+        Group(key="invoice", word="invoice", label="Invoices", rows=others),
+        Group(key="credit_note", word="credit note", label="Credit notes", rows=notes),
     ]
     drafts = [_draft(one) for one in rows if one.interface is not None]
     by_client: dict[tuple[int, int], list[Checked]] = {}
@@ -124,6 +131,7 @@ def preview(invoices: Sequence[Invoice]) -> Preview:
     nowhere = Batch()
     contacts = contacts_for(drafts, batch=nowhere)
     return Preview(
+        left_out=by_reason((one.number, one.reason) for one in left),
         groups=[one for one in groups if one.rows],
         contacts=_contacts(contacts, by_client),
         jobs=[
@@ -174,14 +182,15 @@ def _contacts(
         name, number = one.document["name"], one.document["number"]
         rows = by_client.get((one.interface_id, one.client_id or 0), ())
         there = (one.interface_id, fold(name)) in listed or (one.interface_id, number) in listed
+        faults = _faults(rows, ("contact", "email"))
         found.append(
             Companion(
                 name=name,
                 interface=one.interface,
-                does=_does(one, there=there),
+                does="" if faults else _does(one, there=there),
                 invoices=len(rows),
                 totals=_totals(rows),
-                faults=_faults(rows, ("contact", "email")),
+                faults=faults,
                 client=one.client,
             )
         )

@@ -21,6 +21,7 @@ _MONEY = {"td": {"class": "money"}, "th": {"class": "money"}}
 _NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
 _TICK = {"td": {"class": "tick"}, "th": {"class": "tick"}}
 _NOWRAP = {"td": {"class": "nowrap"}}
+_CHECK = {"td": {"class": "words check-cell"}}
 _WORDS = {"td": {"class": "words"}}
 
 
@@ -201,7 +202,7 @@ class InvoicesTable(LongTable):
 class AvailableTable(InvoicesTable):
     """The available list of domain rule 4."""
 
-    check = cell("check", verbose_name="Check", orderable=False, accessor="number", attrs=_WORDS)
+    check = cell("check", verbose_name="Check", orderable=False, accessor="number", attrs=_CHECK)
     note = cell("note", verbose_name="Note", orderable=False, attrs=_WORDS)
 
     list_key = "available"

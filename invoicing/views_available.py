@@ -1,6 +1,7 @@
 """Upload invoices: the available list, sending from it, and what is parked."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -10,6 +11,7 @@ from django.shortcuts import render, resolve_url
 from django.urls import path
 from django.views.decorators.http import require_POST, require_safe
 
+from connectors.base.faults import Fault
 from invoicing import preflight, selectors, sign_in, uploads
 from invoicing.columns import laid_out
 from invoicing.filters import AvailableFilter
@@ -24,6 +26,7 @@ from invoicing.posted import (
     own_address,
     tell_left_out,
 )
+from invoicing.preflight import Checked
 from invoicing.selectors import CurrencyTotal, Sums
 from invoicing.tables import PER_PAGE, AvailableTable, LongTable, ParkedTable, lay_out, sorts
 from invoicing.words import by_reason, counted, listed, money
@@ -53,7 +56,7 @@ def available(request: PracticeRequest) -> HttpResponse:
     shown = [row.record for row in table.paginated_rows] if "check" in table.columns.names() else []
     if request.GET.get("checked"):
         # Without scripts the page has them from the start.
-        table.checked = preflight.check(shown)
+        table.checked = _checked(shown)
         shown = []
     context = {
         "checks": ",".join(str(one.pk) for one in shown),
@@ -78,8 +81,17 @@ def checks(request: PracticeRequest) -> HttpResponse:
     """What the check finds of the rows of a page, which are put in their places."""
     rows = request.GET.get("rows", "").split(",")
     wanted = [int(one) for one in rows if is_id(one)][:PER_PAGE]
-    found = preflight.check(selectors.chosen(wanted))
+    found = _checked(selectors.chosen(wanted))
     return render(request, "invoicing/checks.html", {"rows": list(found.values())})
+
+
+def _checked(invoices: Sequence[Invoice]) -> dict[int, Checked]:
+    """What the check finds; of what would not join a batch at all, the reason for that."""
+    found = preflight.check(invoices)
+    for one in uploads.left_out(invoices):
+        fault = Fault(field="", code="left_out", message=one.reason)
+        found[one.invoice_id] = replace(found[one.invoice_id], faults=(fault,))
+    return found
 
 
 def _not_for(request: PracticeRequest) -> tuple[str, ...]:

@@ -78,6 +78,11 @@ def _page(
         "chosen": " ".join(str(one.pk) for one in invoices),
         "gone": len(invoice_ids) - len(invoices),
         "troubles": troubles or [],
+        # Read again, what was to be skipped still is.
+        "skipped": set(ids(request, "skip")),
+        "skipped_groups": request.POST.getlist("skip_group"),
+        "skipped_clients": set(ids(request, "skip_client")),
+        "skipped_jobs": set(ids(request, "skip_job")),
         "next": own_address(request) or resolve_url("invoicing:available", request.practice.slug),
     }
     return render(request, "invoicing/preview.html", context)

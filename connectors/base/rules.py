@@ -195,7 +195,7 @@ class LockDate(_Refuses):
             field="issued",
             code="period_locked",
             message=f"Invoice date {day(document.issued)} is on or before the {known.label} lock"
-            f" date {day(known.lock_date)}. Nothing was sent.",
+            f" date {day(known.lock_date)}.",
             next_step="Ask your accountant to move the lock date, then retry. Or un-commit the"
             " invoice in Abtrac, change its date and commit it again, then retry. Or park it.",
         )

@@ -4,7 +4,7 @@
 due, `people` does what a person decides. `states` alone moves a row.
 """
 
-from invoicing.uploads.enqueue import Enqueued, LeftOut, enqueue, offered, unsent
+from invoicing.uploads.enqueue import Enqueued, LeftOut, enqueue, left_out, offered, unsent
 from invoicing.uploads.existing import CannotUnlink, link_existing, look_at, unlink
 from invoicing.uploads.people import (
     CannotLink,
@@ -28,6 +28,7 @@ __all__ = [
     "Retried",
     "cancel",
     "enqueue",
+    "left_out",
     "link_existing",
     "look_at",
     "mark_in_accounts",

@@ -206,6 +206,17 @@ def _left_out(
     return left
 
 
+def left_out(invoices: Sequence[Invoice]) -> list[LeftOut]:
+    """Those that would not join a batch if they were uploaded now, and why. Needs a scope."""
+    documents.attach(invoices, "invoice_setting")
+    documents.attach(list({one.invoice_setting for one in invoices}), "interface")
+    live = Upload.objects.filter(
+        invoice__in=[one.pk for one in invoices], kind__in=DOCUMENTS, state__in=LIVE
+    )
+    batches = dict(live.values_list("invoice_id", "batch__number"))
+    return _left_out([], invoices, batches, before_live=False)
+
+
 def why_not(invoice: Invoice, batches: Mapping[int, int]) -> str:
     """Why the invoice cannot join a batch, or nothing; `batches` are those they are live in."""
     reason = why_not_by_itself(invoice, batches)

@@ -10,6 +10,7 @@ from connectors.base.documents import Allocation, Attachment, Key, Voiding
 from connectors.base.protocol import Found, Outcome, Package, PushesJobs, UpdatesContacts
 from interfaces.models import AccountingInterface
 from invoicing import documents
+from invoicing.contact_book import fold
 from invoicing.models import (
     Attempt,
     ContactLink,
@@ -17,6 +18,7 @@ from invoicing.models import (
     InvoiceLine,
     InvoicePdf,
     JobLink,
+    PackageContact,
     Upload,
 )
 from invoicing.uploads import followups, states
@@ -118,7 +120,30 @@ class _Contacts(Carrier):
             unique_fields=["interface", "client", "name"],
             update_fields=["remote_id", "remote_url", "written"],
         )
+        _list(uploads)
         return []
+
+
+def _list(uploads: Sequence[Upload]) -> None:
+    """Contacts that are there now, as the package will list them when it is read again."""
+    listed = [one for one in uploads if one.interface.contacts_read_at and not _is_update(one)]
+    rows = {(one.interface_id, one.remote_id): one for one in listed}
+    if rows:
+        PackageContact.objects.bulk_create(
+            [
+                PackageContact(
+                    interface=one.interface,
+                    remote_id=one.remote_id,
+                    name=one.document["name"][:255],
+                    folded=fold(one.document["name"])[:255],
+                    number=one.document["number"][:100],
+                    email=one.document["email"][:254],
+                    url=one.remote_url,
+                )
+                for one in rows.values()
+            ],
+            ignore_conflicts=True,
+        )
 
 
 def _is_update(upload: Upload) -> bool:

@@ -87,6 +87,15 @@
     if (changed.matches("[data-select-all]")) {
       boxes(form, changed.dataset.selectAll).forEach((box) => { box.checked = changed.checked; });
     }
+    // Every row of every page: those that are seen show it, and one taken back is not all.
+    const whole = form.querySelector("[data-whole-list]");
+    if (whole && changed === whole && whole.checked) {
+      form.querySelectorAll("[data-select-all]").forEach((all) => {
+        boxes(form, all.dataset.selectAll).forEach((box) => { box.checked = true; });
+      });
+    } else if (whole && changed.type === "checkbox" && !changed.checked) {
+      whole.checked = false;
+    }
     if (changed.type === "checkbox") refresh(form);
     if (changed.matches("[data-autosubmit]")) form.requestSubmit();
   });

@@ -485,3 +485,13 @@ def test_amounts_add_up_to_the_cent_over_many_invoices(
             make_invoice(office, customer, nets=("0.10", "1234567.89"))
     totals = client_of(accounts).get(url(practice, "upload/")).context["totals"]
     assert [one.net for one in totals] == [Decimal("49382719.60")]
+
+
+@pytest.mark.parametrize("wrong", ["q=" + "x" * 300, "until=someday", "office=99999"])
+def test_a_filter_that_cannot_be_used_shows_nothing_and_says_so(
+    practice: Practice, accounts: User, office: Office, customer: Client, wrong: str
+) -> None:
+    make(practice, office, customer)
+    page = client_of(accounts).get(url(practice, f"upload/?{wrong}"))
+    assert numbers(page) == []
+    assert 'class="field-error"' in page.content.decode()

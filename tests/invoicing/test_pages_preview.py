@@ -7,6 +7,7 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from connectors.xero.standin import XeroStandIn
 from interfaces.models import AccountCode, AccountingInterface
@@ -82,12 +83,12 @@ def test_what_is_chosen_is_shown_grouped_with_its_count_its_value_and_what_is_wr
     text = text_of(page).replace("\xa0", " ")
     assert "Preview: 2 of 3 can go Nothing is sent yet." in text
     assert "2 invoices NZD 1,200.00 excl tax, 1,380.00 incl tax · 1 cannot go" in text
-    assert "1 credit notes NZD -100.00 excl tax, -115.00 incl tax" in text
+    assert "1 credit note NZD -100.00 excl tax, -115.00 incl tax" in text
     assert "A-2 Ridgeline Holdings Ltd NZD 230.00 Cannot go" in text
     assert "999" in text[text.index("Cannot go") :]
     # What cannot go is listed before what can.
     assert text.index("A-2 Ridgeline") < text.index("A-1 Ridgeline")
-    assert "1 clients to go first" in text
+    assert "1 client to go first" in text
     assert "Ridgeline Holdings Ltd Xero Auckland New: added to Xero. 3 NZD 1,265.00" in text
     assert sent(practice) == {}
 
@@ -134,6 +135,55 @@ def test_what_is_skipped_by_row_group_or_client_stays_on_the_list_and_the_rest_g
         skip_client=[kauri.pk],
     )
     assert sent(practice) == {"A-2": "queued"}
+
+
+def test_checked_again_what_was_to_be_skipped_still_is(
+    practice: Practice, accounts: User, office: Office
+) -> None:
+    with acting_for(practice.pk):
+        client = make_client()
+        one, other = (make_invoice(office, client, nets=[net]) for net in ("1.00", "-2.00"))
+    page = ask(accounts, practice, [one, other])
+    ticks = {"skip": [one.pk], "skip_group": ["credit_note"], "skip_client": [client.pk]}
+    again = ask(accounts, practice, [], chosen=page.context["chosen"], **ticks)
+    boxes = re.findall(r'name="(skip\w*)" value="(\w+)" checked', again.content.decode())
+    assert boxes == [
+        ("skip", str(one.pk)),
+        ("skip_group", "credit_note"),
+        ("skip_client", str(client.pk)),
+    ]
+
+
+def test_what_would_not_join_a_batch_is_left_out_of_the_preview_and_says_why(
+    practice: Practice, accounts: User, office: Office, interface: AccountingInterface
+) -> None:
+    with acting_for(practice.pk):
+        client = make_client()
+        good = make_invoice(office, client, number="A-1")
+        parked = make_invoice(office, client, number="A-2", parked_at=timezone.now())
+        draft = make_invoice(office, client, number="A-3", committed=False)
+    text = text_of(ask(accounts, practice, [good, parked, draft]))
+    assert "Preview: 1 of 1 can go" in text
+    assert "A-2: Parked. Un-park it first." in text
+    assert "A-3: Not committed yet. Commit it in Abtrac first." in text
+    with acting_for(practice.pk):
+        AccountingInterface.objects.filter(pk=interface.pk).update(state="disconnected")
+    assert "Preview: 0 of 0 can go" in text_of(ask(accounts, practice, [good]))
+    told = text_of(client_of(accounts).get(url(practice, "upload/?checked=yes")))
+    assert "Cannot go" in told
+    assert "Xero Auckland is disconnected." in told
+
+
+def test_what_would_be_done_with_a_client_is_not_told_where_the_client_is_refused(
+    practice: Practice, accounts: User, office: Office, interface: AccountingInterface
+) -> None:
+    with acting_for(practice.pk):
+        read = {"contacts_read_at": timezone.now()}
+        AccountingInterface.objects.filter(pk=interface.pk).update(**read)
+        one = make_invoice(office, make_client("Smith <Holdings>"))
+    text = text_of(ask(accounts, practice, [one]))
+    assert "Cannot go" in text
+    assert "added" not in text
 
 
 def test_one_that_cannot_go_does_not_hold_the_others_up(
@@ -184,7 +234,7 @@ def test_jobs_that_go_first_are_shown_and_can_be_skipped_with_their_invoices(
         with_job = make_invoice(office, client, number="A-1", job=job)
         without = make_invoice(office, client, number="A-2")
     page = ask(accounts, practice, [with_job, without])
-    assert "1 jobs to go first" in text_of(page)
+    assert "1 job to go first" in text_of(page)
     assert "26001 House" in text_of(page)
     choose(accounts, practice, page, skip_job=[job.pk])
     assert sent(practice) == {"A-2": "queued"}

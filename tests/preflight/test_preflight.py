@@ -131,7 +131,7 @@ def test_all_problems_of_all_invoices_are_told_at_once_and_refusals_first(desk: 
     )
     locked = found[wrong.pk].faults[3]
     assert locked.message == (
-        "Invoice date 20 Nov 2026 is on or before the Xero lock date 20 Nov 2026. Nothing was sent."
+        "Invoice date 20 Nov 2026 is on or before the Xero lock date 20 Nov 2026."
     )
 
 
@@ -272,7 +272,6 @@ def test_what_xero_does_not_take_of_a_new_client_is_told(desk: Desk) -> None:
     assert codes(one(desk.invoice(client=client))) == [
         ("contact", "Smith <Ltd>", 0),
         ("email", "Smith <Ltd>", 0),
-        ("contact_new", "Smith <Ltd>", 0),
     ]
     desk.interface.preferences = {"add_contacts": False}
     desk.interface.save()
