@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -130,6 +131,8 @@ def _held_back(uploads: Sequence[Upload]) -> dict[int, str]:
         for invoice_id, pk, number in Upload.objects.filter(
             invoice__in=[one.invoice_id for one in refused], kind__in=DOCUMENTS
         )
+        # One that was cancelled is not tried again itself, and so stands in nobody's way.
+        .exclude(state=State.CANCELLED)
         .order_by("pk")
         .values_list("invoice_id", "pk", "batch__number")
     }
@@ -175,6 +178,7 @@ def _freeze_anew(uploads: Sequence[Upload], *, actor: User | None) -> list[Uploa
     passed: list[Upload] = []
     refused: list[Upload] = []
     now = clock.now()
+    latest = _latest(uploads)
     for one in uploads:
         assert one.invoice is not None  # noqa: S101 - documents name their invoice
         interface = one.invoice.invoice_setting.interface
@@ -184,7 +188,8 @@ def _freeze_anew(uploads: Sequence[Upload], *, actor: User | None) -> list[Uploa
         (passed if one.state == State.QUEUED else refused).append(one)
         one.state = before
         one.interface = interface
-        one.revision, one.generation = one.revision + 1, 1
+        one.revision, one.generation = latest[one.invoice.pk][0] + 1, 1
+        one.unknown_since = latest[one.invoice.pk][1]
         one.tries = one.lookups = one.repeats = 0
         one.waiting_since = None
         one.alone, one.due = False, now
@@ -194,6 +199,21 @@ def _freeze_anew(uploads: Sequence[Upload], *, actor: User | None) -> list[Uploa
     _keep(refused, actor=actor)
     _start(passed, actor=actor)
     return refused
+
+
+def _latest(uploads: Sequence[Upload]) -> dict[int, tuple[int, datetime | None]]:
+    """Of each invoice the highest revision, and since when it may be there for all its last found.
+
+    The last one may have been cancelled after it was tried: nothing goes again under its key.
+    """
+    found: dict[int, tuple[int, datetime | None]] = {}
+    rows = Upload.objects.filter(
+        invoice__in=[one.invoice_id for one in uploads], kind__in=DOCUMENTS
+    ).order_by("pk")
+    for invoice_id, revision, since in rows.values_list("invoice_id", "revision", "unknown_since"):
+        highest, _ = found.get(invoice_id or 0, (0, None))
+        found[invoice_id or 0] = (max(highest, revision), since)
+    return found
 
 
 FROZEN = (

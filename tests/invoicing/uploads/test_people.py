@@ -15,12 +15,14 @@ from connectors.base.documents import (
     Posted,
     SalesInvoice,
 )
+from connectors.base.errors import RetryLater
 from connectors.base.protocol import Found
 from interfaces.connections import regain
 from interfaces.credentials import store_tokens
 from interfaces.disconnecting import disconnect
 from interfaces.models import AccountingInterface
-from invoicing import selectors
+from invoicing import notices, selectors
+from invoicing.causes import open_causes
 from invoicing.invoices import Refused, commit, keep_pdf, uncommit
 from invoicing.models import Batch, Invoice, PaymentReceived, Upload
 from invoicing.uploads import (
@@ -69,6 +71,33 @@ def test_an_older_upload_is_not_the_one_to_try_again(desk: Desk, books: Books) -
     assert [one.reason for one in asked.left_out] == ["Uploaded again in batch 2. Retry it there."]
     with acting_for(desk.practice.pk):
         assert retry(upload_ids=[desk.of(invoice).pk], actor=desk.user).queued == 1
+
+
+def test_an_upload_that_was_cancelled_stands_in_no_older_ones_way(
+    known: Desk, books: Books
+) -> None:
+    invoice = known.invoice()
+    books.refusals[invoice.number] = till.refused("No.")
+    known.upload(invoice)
+    known.work()
+    books.refusals.clear()
+    first = known.of(invoice)
+    known.upload(invoice)
+    # Tried before it is cancelled, so that its key is used.
+    books.script = [till.failing(RetryLater("Till is away."))]
+    known.work()
+    with acting_for(known.practice.pk):
+        assert cancel(upload_ids=[known.of(invoice).pk], actor=known.user) == 1
+    notices.watch(everywhere=True)
+    with acting_for(known.practice.pk):
+        # It needs attention again, and is mended there.
+        assert open_causes().count() == 1
+        assert retry(upload_ids=[first.pk], actor=known.user).queued == 1
+    known.work()
+    assert known.of_pk(first.pk).state == State.SENT
+    assert len(set(books.call_keys)) == len(books.call_keys) == 3
+    with acting_for(known.practice.pk):
+        assert not open_causes().exists()
 
 
 def test_a_retry_freezes_the_invoice_as_it_is_now(desk: Desk, books: Books) -> None:
