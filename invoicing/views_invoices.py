@@ -7,7 +7,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import path
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from interfaces.codes import CodeBook, Explained
 from interfaces.models import CodeRule
@@ -19,7 +19,7 @@ from invoicing.models import Invoice, InvoiceLine, Upload
 from invoicing.posted import may_upload, to
 from invoicing.prospects import look_ahead
 from invoicing.uploads.states import DOCUMENTS
-from invoicing.uploads.voiding import CannotVoid, is_there, why_not_void
+from invoicing.uploads.voiding import CannotVoid, is_there, may_be_withdrawn, why_not_void, withdraw
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -58,6 +58,7 @@ def invoice(request: PracticeRequest, *, invoice_id: int) -> HttpResponse:
         "latest": documents[0] if documents else None,
         "there": next((one for one in documents if is_there(one)), None),
         "why_not_void": why_not_void(history),
+        "may_withdraw": any(may_be_withdrawn(one) for one in history),
         "may_upload": may_upload(request),
         "now": timezone.now(),
     }
@@ -100,6 +101,28 @@ def void(request: PracticeRequest, *, invoice_id: int) -> HttpResponse:
     return to(request, "invoice", invoice_id=shown.pk)
 
 
+@require_POST
+@practice_view(Role.ACCOUNTS)
+def withdraw_void(request: PracticeRequest, *, invoice_id: int) -> HttpResponse:
+    """Leave it in the accounts after all: the void that waits, or failed, is given up."""
+    shown = get_object_or_404(Invoice, pk=invoice_id)
+    withdrawn = withdraw(invoice_id=shown.pk, actor=request.user)
+    if not withdrawn:
+        messages.warning(request, "Nothing was withdrawn: no void of it waits or has failed.")
+        return to(request, "invoice", invoice_id=shown.pk)
+    record_request(
+        request,
+        "invoice.void_withdrawn",
+        shown.number,
+        invoice=shown.pk,
+        before="to be voided",
+        after="stays in the accounts",
+        batches=[one.batch.number for one in withdrawn],
+    )
+    messages.success(request, f"Invoice {shown} stays in the accounts: its void is withdrawn.")
+    return to(request, "invoice", invoice_id=shown.pk)
+
+
 def _read_out(documents: Sequence[Upload]) -> None:
     """Give the newest of them `as_sent`: the document as it was frozen."""
     for one in documents[:MOST_DOCUMENTS]:
@@ -135,5 +158,10 @@ urlpatterns_invoices = [
         "<slug:practice_slug>/accounting/invoices/<int:invoice_id>/void/",
         void,
         name="void_invoice",
+    ),
+    path(
+        "<slug:practice_slug>/accounting/invoices/<int:invoice_id>/void/withdraw/",
+        withdraw_void,
+        name="withdraw_void",
     ),
 ]

@@ -9,9 +9,9 @@ from connectors.base.protocol import VoidsInvoices
 from interfaces import clock, lanes
 from invoicing import causes
 from invoicing.models import Batch, Invoice, Upload
-from invoicing.uploads import adding
+from invoicing.uploads import adding, outcomes, states
 from invoicing.uploads.enqueue import hold, new_batch, why_not_through
-from invoicing.uploads.states import DOCUMENTS, HELD, LIVE, State
+from invoicing.uploads.states import DOCUMENTS, FAILED, HELD, LIVE, State
 from offices.models import User
 
 Kind = Upload.Kind
@@ -61,6 +61,33 @@ def void(*, invoice_id: int, reason: str, actor: User | None) -> Batch:
     lanes.wake(sent.interface_id)
     causes.let_go([one for one in rows if one.kind == Kind.VOID])
     return batch
+
+
+@transaction.atomic
+def withdraw(*, invoice_id: int, actor: User | None) -> list[Upload]:
+    """Leave the invoice in the accounts after all; the voids that were withdrawn, if any.
+
+    Only those that wait, and those that failed and surely did nothing.
+    """
+    hold(Invoice.objects.filter(pk=invoice_id))
+    voids = Upload.objects.filter(invoice=invoice_id, kind=Kind.VOID).select_related("batch")
+    locked = voids.order_by("pk").select_for_update(of=("self",), no_key=True)
+    rows = [one for one in locked if may_be_withdrawn(one)]
+    for one in rows:
+        one.reason, one.next_step = "Withdrawn: it stays in the accounts.", ""
+    states.move(
+        rows, State.CANCELLED, fields=("reason", "next_step"), actor=actor, same={"due": None}
+    )
+    outcomes.finish_batches(rows)
+    return rows
+
+
+def may_be_withdrawn(upload: Upload) -> bool:
+    """Whether it is a void that has surely not happened, and does not happen just now."""
+    if upload.kind != Kind.VOID:
+        return False
+    failed = upload.state in FAILED and upload.unknown_since is None
+    return failed or upload.state == State.QUEUED
 
 
 def is_there(upload: Upload) -> bool:

@@ -67,7 +67,7 @@ NO_PAGES = {
     "invoicing:cancel",
     "invoicing:batch_progress",
     *("invoicing:download_batch", "invoicing:download_errors", "invoicing:save_digest"),
-    "invoicing:batches_file",
+    *("invoicing:batches_file", "invoicing:withdraw_void"),
     "mfa_reauthenticate_webauthn",
 }
 # Pages shown only on the way somewhere; the tests of that way look at them.

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from django.test import Client as Browser
+from django.utils import timezone
 
 from interfaces.codes import CodeBook
 from invoicing.badges import badges_of
+from invoicing.causes import held_up
 from invoicing.documents import invoice_of, to_json
 from invoicing.models import Invoice, PackageDocument, Upload
 from invoicing.words import money
@@ -202,3 +204,38 @@ def test_what_is_paid_or_not_there_says_what_else_there_is(
     assert viewer.get(void_page(practice, scene.uploads["warned"])).status_code == 403
     shown = text_of(viewer.get(url(practice, f"invoices/{scene.uploads['warned'].invoice_id}/")))
     assert "Void in Xero…" not in shown
+
+
+@pytest.mark.parametrize("state", ["queued", "refused", "unknown", "needs_person"])
+def test_a_void_that_surely_did_nothing_can_be_withdrawn(
+    practice: Practice, scene: Scene, browser: Browser, state: str
+) -> None:
+    upload = scene.uploads["warned"]
+    assert upload.invoice
+    may_be = state in ("unknown", "needs_person")
+    with acting_for(practice.pk):
+        since = timezone.now() if may_be else None
+        voiding = make_upload(
+            make_batch(9), upload.invoice, state, kind="void", unknown_since=since
+        )
+        if state == "refused":
+            held_up([voiding])
+    page = url(practice, f"invoices/{upload.invoice_id}/")
+    address = f"{void_page(practice, upload)}withdraw/"
+    assert ("Withdraw the void" in text_of(browser.get(page))) is not may_be
+    viewer = client_of(make_member(practice, Role.VIEWER))
+    assert viewer.post(address).status_code == 403
+    assert browser.get(address).status_code == 405
+    told = said(browser.post(address, follow=True))
+    with acting_for(practice.pk):
+        entries = list(AuditEntry.objects.filter(action="invoice.void_withdrawn"))
+        voiding.refresh_from_db()
+        assert not voiding.has_causes
+    if may_be:
+        assert told == ["Nothing was withdrawn: no void of it waits or has failed."]
+        assert (voiding.state, entries) == (state, [])
+        return
+    assert told == [f"Invoice {upload.invoice} stays in the accounts: its void is withdrawn."]
+    assert voiding.state == "cancelled"
+    assert [one.detail["batches"] for one in entries] == [[9]]
+    assert "Void in Xero…" in text_of(browser.get(page))
