@@ -13,11 +13,19 @@ class ReplaceForm(forms.Form):
     """One code, chosen among those that may be used."""
 
     def __init__(
-        self, data: QueryDict | None = None, *, choices: Sequence[PackageCode], is_tax: bool
+        self,
+        data: QueryDict | None = None,
+        *,
+        choices: Sequence[PackageCode],
+        is_tax: bool,
+        chosen: PackageCode | None = None,
     ) -> None:
         super().__init__(data, prefix="tax" if is_tax else "account")
         word = "tax code" if is_tax else "account"
         self.fields["code"] = CodeChoice(
-            codes=choices, empty="---------", label=f"{word.capitalize()} to use instead"
+            codes=choices,
+            empty="---------",
+            label=f"{word.capitalize()} to use instead",
+            initial=chosen.pk if chosen else None,
         )
         self.fields["code"].required = True

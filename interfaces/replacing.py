@@ -1,7 +1,8 @@
 """Another code instead of one that no line can go by, wherever lines come to it from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from interfaces.models import (
     AccountCode,
@@ -14,6 +15,7 @@ from interfaces.models import (
 )
 from interfaces.pairs import DEFAULT_PAIRS, account_of, refused_together, takes
 from interfaces.selectors import CodesOf
+from interfaces.suggestions import CodesInUse, InUse
 
 # The defaults that give a code, by what a line says that found none there.
 DEFAULTS = {
@@ -24,6 +26,8 @@ DEFAULTS = {
     "default for tax-free lines": "tax_free_tax",
 }
 _NAMES = {field: words for words, field in DEFAULTS.items()}
+# So far a tax may be from what a rate makes of the amount, for the rounding of its line.
+ROUNDING = Decimal("0.02")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,11 @@ class Replaced:
             *(f"what stands for Abtrac's {what} {one}" for one in self.mapped),
             *([f"invoice lines that name {self.code} themselves"] if self.named else []),
         ]
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The codes of Abtrac's that lead to it, as lines write them."""
+        return (*self.mapped, *([self.code] if self.named else []))
 
 
 def leads_to(
@@ -94,6 +103,40 @@ def taxes_for(codes: CodesOf, *, code: str, account: str = "") -> list[TaxCode]:
     ]
 
 
+def that_explain(
+    taxes: Iterable[TaxCode], lines: Iterable[tuple[Decimal, Decimal]]
+) -> list[TaxCode]:
+    """Those whose rate makes the tax of every line, given as (net, tax)."""
+    amounts = list(lines)
+    return [
+        one
+        for one in taxes
+        if all(abs(tax - net * one.rate / 100) <= ROUNDING for net, tax in amounts)
+    ]
+
+
+def other_rates(replaced: Replaced, new: TaxCode, in_use: CodesInUse) -> Iterator[str]:
+    """A sentence for each place whose lines that wait were taxed at another rate than the new."""
+    by_code = {one.code: one for one in in_use.taxes}
+    would_be = f"would be {new.code} at {new.percent}"
+    for name in replaced.defaults:
+        if name == "tax_free_tax" and new.rate:
+            yield f"The {_NAMES[name]} {would_be}, but tax-free lines carry no tax."
+        elif name == "revenue_tax" and (percent := _other_rate(in_use.taxed, new)):
+            yield f"The {_NAMES[name]} {would_be}, but the lines that wait were taxed at {percent}."
+    for code in replaced.written:
+        if percent := _other_rate(by_code.get(code), new):
+            yield (
+                f"What stands for Abtrac's tax code {code} {would_be}, but the lines that wait and"
+                f" name it were taxed at {percent}."
+            )
+
+
+def _other_rate(seen: InUse | None, new: TaxCode) -> str:
+    """At what the lines were taxed, where the rate of the code is another; or nothing."""
+    return "" if seen is None or not seen.net or seen.fits(new.rate) else seen.percent
+
+
 def why_not(
     interface: AccountingInterface, codes: CodesOf, replaced: Replaced, new: AccountCode | TaxCode
 ) -> str:
@@ -123,7 +166,7 @@ def replace(
         setattr(interface, name, new)
     if replaced.defaults:
         interface.save(update_fields=list(replaced.defaults))
-    codes = [*replaced.mapped, *([replaced.code] if replaced.named else [])]
+    codes = replaced.written
     if isinstance(new, TaxCode):
         TaxMapping.objects.bulk_create(
             [TaxMapping(interface=interface, code=code, tax=new) for code in codes],

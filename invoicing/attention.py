@@ -1,6 +1,6 @@
 """What the pages of what needs attention read. Every function here needs a scope."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -83,6 +83,8 @@ class Entry:
     @property
     def way_words(self) -> str:
         """The same as a button says it."""
+        if self.cause.code == reasons.TAX_DIFFERS:
+            return "See what fits"
         return _WAYS.get(self.way, "See what to do")
 
 
@@ -183,10 +185,20 @@ def parkable(cause: Cause, *, most: int) -> list[int]:
 
 def lines_name(cause: Cause, code: str, *, is_tax: bool) -> bool:
     """Whether lines of what it holds up, or their invoices, write that code themselves."""
-    named = Q(tax_code=code) | Q(tax_code="", invoice__tax_code=code)
-    lines = InvoiceLine.objects.filter(named if is_tax else Q(account_code=code))
+    return _lines_of(cause, [code], is_tax=is_tax).exists()
+
+
+def taxed_by(cause: Cause, codes: Collection[str]) -> list[tuple[Decimal, Decimal]]:
+    """Net and tax, each pair once, of the lines of what it holds up that write these tax codes."""
+    lines = _lines_of(cause, codes, is_tax=True)
+    return list(lines.order_by().values_list("net", "tax").distinct())
+
+
+def _lines_of(cause: Cause, codes: Collection[str], *, is_tax: bool) -> QuerySet[InvoiceLine]:
+    named = Q(tax_code__in=codes) | Q(tax_code="", invoice__tax_code__in=codes)
+    lines = InvoiceLine.objects.filter(named if is_tax else Q(account_code__in=codes))
     held = cause.blocked.filter(cleared_at__isnull=True, upload__kind__in=DOCUMENTS)
-    return lines.filter(invoice__in=held.values("upload__invoice")).exists()
+    return lines.filter(invoice__in=held.values("upload__invoice"))
 
 
 def _sums(which: Q) -> dict[int, list[dict[str, Any]]]:

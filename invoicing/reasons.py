@@ -32,6 +32,8 @@ TAKEN_BACK = "taken_back"
 REFUSED = "refused"
 
 ACCOUNT, TAX, PAIR = "account_code", "tax_code", "tax_not_for_account"
+# The tax of a line is not what the rate of its tax code makes of it.
+TAX_DIFFERS = "tax_differs"
 CONTACT, JOB, NUMBER = "contact", "job", "number"
 LOCKED, PLAN_LIMIT, CURRENCY = "period_locked", "plan_limit", "currency_not_enabled"
 

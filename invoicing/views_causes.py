@@ -1,21 +1,22 @@
 """Needs attention: one entry for each cause, and what mends it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from interfaces import replacing
 from interfaces import selectors as of_interfaces
 from interfaces.forms_replacing import ReplaceForm
-from interfaces.models import AccountingInterface, PackageCode
+from interfaces.models import AccountingInterface, PackageCode, TaxCode
 from interfaces.replacing import Replaced
-from invoicing import attention, preflight, rechecking, selectors
+from invoicing import attention, preflight, reasons, rechecking, selectors
 from invoicing.causes import open_causes
+from invoicing.codes_in_use import codes_in_use
 from invoicing.forms import ParkForm
 from invoicing.models import Blocked, Cause, Upload
 from invoicing.posted import MOST_AT_ONCE, back, is_id, may_upload, to
@@ -77,7 +78,9 @@ def cause(request: PracticeRequest, *, cause_id: int) -> HttpResponse:
         "is_first": not after,
         "fixed": fixed,
         "may_upload": may_upload(request) and not found.closed_at,
-        "offers": list(_offers(found)) if not found.closed_at else [],
+        "offers": list(_offers(found, looked_at=request.GET.get("tax", "")))
+        if not found.closed_at
+        else [],
         "client_id": client_id,
         "package_words": _words_of_package(request, rows),
         "here": reverse("invoicing:cause", args=[request.practice.slug, found.pk]),
@@ -135,7 +138,10 @@ def replace_code(request: PracticeRequest, *, cause_id: int) -> HttpResponse:
         )
         wanted = request.POST.get("do", "")
         offer = next((one for one in _offers(found, request) if one.do == wanted), None)
-        problem = _replaced(request, found, interface, offer)
+        unsure = _to_look_at(request, found, offer)
+        problem = "" if unsure else _replaced(request, found, interface, offer)
+    if unsure:
+        return redirect(unsure)
     if problem:
         messages.error(request, problem)
         return to(request, "cause", cause_id=found.pk)
@@ -164,6 +170,11 @@ class Offer:
     form: ReplaceForm
     # How many there are to choose from.
     choices: int
+    # Why the line itself has to be corrected, in Abtrac.
+    only_in_abtrac: str = ""
+    # The one chosen, and why to look at it once more before it is used.
+    chosen: PackageCode | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def _words_of_package(request: PracticeRequest, rows: list[Blocked]) -> str:
@@ -176,8 +187,13 @@ def _cause(cause_id: int) -> Cause:
     return get_object_or_404(Cause.objects.select_related("interface"), pk=cause_id)
 
 
-def _offers(found: Cause, request: PracticeRequest | None = None) -> Iterator[Offer]:
-    """What can be chosen instead of the codes that the cause is about."""
+def _offers(
+    found: Cause, request: PracticeRequest | None = None, *, looked_at: str = ""
+) -> Iterator[Offer]:
+    """What can be chosen instead of the codes that the cause is about.
+
+    `looked_at` is the id of a tax code that was chosen, to be warned of before it is used.
+    """
     way = attention.way_of(found)
     if way not in ("account", "tax", "pair"):
         return
@@ -189,23 +205,67 @@ def _offers(found: Cause, request: PracticeRequest | None = None) -> Iterator[Of
             continue
         named = attention.lines_name(found, code, is_tax=is_tax)
         beside = {"account": account} if is_tax else {"tax": tax}
+        replaced = replacing.leads_to(codes, found.interface, code=code, is_tax=is_tax, named=named)
         choices: list[PackageCode] = [
             *(replacing.taxes_for if is_tax else replacing.accounts_for)(
                 codes, code=code, **(beside if way == "pair" else {})
             )
         ]
+        why = ""
+        if found.code == reasons.TAX_DIFFERS:
+            # A default stays as it is, whatever one line says.
+            replaced = replace(replaced, defaults=())
+            choices = _that_fit(found, replaced, choices)
+            why = _only_in_abtrac(found, replaced, choices)
+        posted = request.POST if request and request.POST.get("do") == do else None
+        chosen = next((one for one in choices if is_tax and str(one.pk) == looked_at), None)
         yield Offer(
             do=do,
-            replaced=replacing.leads_to(
-                codes, found.interface, code=code, is_tax=is_tax, named=named
-            ),
-            form=ReplaceForm(
-                request.POST if request and request.POST.get("do") == do else None,
-                choices=choices,
-                is_tax=is_tax,
-            ),
+            replaced=replaced,
+            form=ReplaceForm(posted, choices=choices, is_tax=is_tax, chosen=chosen),
             choices=len(choices),
+            only_in_abtrac=why,
+            chosen=chosen,
+            warnings=_other_rates(found, replaced, chosen),
         )
+
+
+def _that_fit(
+    found: Cause, replaced: Replaced, choices: Iterable[PackageCode]
+) -> list[PackageCode]:
+    lines = attention.taxed_by(found, replaced.written)
+    taxes = [one for one in choices if isinstance(one, TaxCode)]
+    return [*replacing.that_explain(taxes, lines)] if lines else []
+
+
+def _only_in_abtrac(found: Cause, replaced: Replaced, choices: Sequence[PackageCode]) -> str:
+    if choices:
+        return ""
+    if replaced.written:
+        label = found.interface.package.label
+        return f"No tax code of {label} has a rate that fits that tax. Correct the tax in Abtrac."
+    return (
+        "Correct the tax in Abtrac. The tax code comes from a default, which is for all lines and"
+        " is not changed for these."
+    )
+
+
+def _other_rates(found: Cause, replaced: Replaced, chosen: PackageCode | None) -> tuple[str, ...]:
+    if not isinstance(chosen, TaxCode):
+        return ()
+    return tuple(replacing.other_rates(replaced, chosen, codes_in_use(found.interface)))
+
+
+def _to_look_at(request: PracticeRequest, found: Cause, offer: Offer | None) -> str:
+    """The page that warns of the code chosen, before it is used; empty once that was seen."""
+    if found.closed_at or offer is None or not offer.form.is_valid():
+        return ""
+    new = offer.form.cleaned_data["code"]
+    seen = request.POST.get("sure") == str(new.pk)
+    if seen or not _other_rates(found, offer.replaced, new):
+        return ""
+    address = reverse("invoicing:cause", args=[request.practice.slug, found.pk])
+    return f"{address}?tax={new.pk}"
 
 
 def _replaced(

@@ -117,11 +117,13 @@ def invoices_of(month: Month, many: int, *, place: int, **fields: Any) -> list[I
             due=date(2026, 12, 20),
             tax_basis="exclusive",
             net=Decimal(100),
-            tax=Decimal(15),
-            total=Decimal(115),
             status=Invoice.Status.COMMITTED,
             committed_at=month.interface.created_at,
-            **{"currency": "NZD", "client": month.clients[0], **fields},
+            **{
+                **{"currency": "NZD", "client": month.clients[0]},
+                **{"tax": Decimal(15), "total": Decimal(115)},
+                **fields,
+            },
         )
         for number in range(many)
     )
@@ -134,8 +136,7 @@ def invoices_of(month: Month, many: int, *, place: int, **fields: Any) -> list[I
             quantity=Decimal(1),
             unit_price=Decimal(100),
             net=Decimal(100),
-            tax=Decimal(15),
-            **line,
+            **{"tax": Decimal(15), **line},
         )
         for one in made
     )
@@ -307,6 +308,67 @@ def test_a_default_that_is_empty_is_set_in_its_entry(month: Month) -> None:
     assert "2 invoices checked again: 2 on the way." in said(done)
     with acting_for(month.practice.pk):
         assert AccountingInterface.objects.get().revenue_account == sales
+
+
+def taxed_wrongly(month: Month, *, tax: str = "12.50", **line: Any) -> Cause:
+    """One invoice whose tax its tax code does not make: the package refuses it as such."""
+    with acting_for(month.practice.pk):
+        amounts = {"tax": Decimal(tax), "total": 100 + Decimal(tax)}
+        [made] = invoices_of(month, 1, place=3, **amounts, line={**line, "tax": Decimal(tax)})
+        enqueue(invoice_ids=[made.pk], actor=month.admin)
+        return open_causes().get(code="tax_differs")
+
+
+def test_a_wrong_tax_is_corrected_in_abtrac_and_changes_no_default(month: Month) -> None:
+    cause = taxed_wrongly(month)
+    page = text_of(month.page(f"attention/{cause.pk}/"))
+    assert "Correct the tax in Abtrac. The tax code comes from a default" in page
+    assert "Tax code to use instead" not in page
+    assert "Choose another tax code" not in text_of(month.page())
+    free = next(one for one in _rows(month, TaxCode) if one.code == "ZERORATED")
+    done = month.post(
+        f"attention/{cause.pk}/replace/", **{"do": "tax", "tax-code": free.pk, "sure": free.pk}
+    )
+    assert said(done)[0].startswith("Nothing was changed")
+    with acting_for(month.practice.pk):
+        assert AccountingInterface.objects.get().revenue_tax == TaxCode.objects.get(code="OUTPUT2")
+
+
+def test_a_wrong_tax_is_offered_only_the_tax_codes_that_make_it(month: Month) -> None:
+    cause = taxed_wrongly(month, tax_code="ZERORATED")
+    path = f"attention/{cause.pk}/"
+    assert "No tax code of Xero has a rate that fits that tax" in text_of(month.page(path))
+    with acting_for(month.practice.pk):
+        fits = TaxCode.objects.create(
+            interface=month.interface, code="EIGHTH", name="An eighth", rate=Decimal("12.5")
+        )
+    [offer] = month.page(path).context["offers"]
+    assert [pk for pk, _ in offer.form.fields["code"].choices if pk] == [fits.pk]
+    assert offer.replaced.places == ["invoice lines that name ZERORATED themselves"]
+
+
+def test_a_default_at_another_rate_than_the_lines_that_wait_is_warned_of_first(
+    month: Month,
+) -> None:
+    with acting_for(month.practice.pk):
+        AccountingInterface.objects.update(revenue_tax=None)
+        made = invoices_of(month, 2, place=0)
+        enqueue(invoice_ids=[one.pk for one in made], actor=month.admin)
+    path = f"attention/{month.cause('tax_missing', 'default for taxed lines').pk}/"
+    free = next(one for one in _rows(month, TaxCode) if one.code == "ZERORATED")
+    chosen = {"do": "tax", "tax-code": free.pk}
+    asked = month.post(f"{path}replace/", **chosen)
+    assert said(asked) == []
+    assert (
+        "Nothing is changed yet. The default for taxed lines would be ZERORATED at 0 %, but the"
+        " lines that wait were taxed at 15 %." in text_of(asked)
+    )
+    with acting_for(month.practice.pk):
+        assert AccountingInterface.objects.get().revenue_tax is None
+    done = month.post(f"{path}replace/", **chosen, sure=free.pk)
+    assert said(done)[0] == (
+        "ZERORATED Zero Rated is used from now on for the default for taxed lines."
+    )
 
 
 def test_nothing_is_changed_without_a_choice_or_to_what_the_package_refuses(few: Month) -> None:
