@@ -1,6 +1,5 @@
 """A batch as files that people open in a spreadsheet. Every function here needs a scope."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from django.utils.timezone import localtime
 from invoicing import selectors
 from invoicing.models import Batch, Upload
 from invoicing.prospects import look_ahead
+from invoicing.reasons import without_prefix
 from invoicing.spreadsheets import Cell
 from invoicing.words import state_of, warnings_of
 
@@ -40,8 +40,6 @@ ERRORS = (
     "What happened",
     "What to do",
 )
-# How a reason names the line of the invoice it is about.
-_LINE = re.compile(r"Invoice .*?, line (\d+): ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +92,7 @@ def _reasons(upload: Upload) -> Iterator[Sequence[Cell]]:
     client = upload.client or (invoice and invoice.client) or (job and job.client)
     number = invoice.number if invoice else job.code if job else ""
     for reason in upload.reason.splitlines() or [""]:
-        line = _LINE.match(reason)
+        _, line = without_prefix(reason)
         yield (
             number,
             upload.get_kind_display(),
@@ -102,7 +100,7 @@ def _reasons(upload: Upload) -> Iterator[Sequence[Cell]]:
             invoice.currency if invoice else "",
             invoice.total if invoice else None,
             state_of(upload).words,
-            int(line[1]) if line else None,
+            line or None,
             reason,
             _one_line(upload.prospect.next_step),  # type: ignore[attr-defined]
         )

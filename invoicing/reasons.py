@@ -61,6 +61,8 @@ _TITLES = {
     " hand.",
     OUR_FAULT: "Something went wrong on our side. This is our fault, not yours.",
 }
+# How a reason that is stored names the line of the invoice it is about.
+_PREFIX = re.compile(r"Invoice .*?, line (\d+): (.*)", re.DOTALL)
 # A subject without which the title says nothing.
 _NEEDS_SUBJECT = re.compile(r"\{(subject|tax)\}")
 
@@ -218,17 +220,16 @@ def _stored(upload: Upload) -> Iterator[Fault]:
     code, state = upload.code, upload.state
     if state == Upload.State.NEEDS_PERSON and not code:
         code = NOT_KNOWN if upload.unknown_since else TAKEN_BACK
-    message, line = _without_prefix(upload.reason)
+    message, line = without_prefix(upload.reason.partition("\n")[0])
     yield Fault(
         field=upload.field, code=code, message=message, line=line, next_step=upload.next_step
     )
 
 
-def _without_prefix(reason: str) -> tuple[str, int]:
-    """The first sentence stored, and the line it says it is about."""
-    first = reason.partition("\n")[0]
-    found = re.match(r"Invoice \S+, line (\d+): (.*)", first, re.DOTALL)
-    return (found[2], int(found[1])) if found else (first, 0)
+def without_prefix(reason: str) -> tuple[str, int]:
+    """One reason as it is stored, without the line it says it is about; and that line, or 0."""
+    found = _PREFIX.match(reason)
+    return (found[2], int(found[1])) if found else (reason, 0)
 
 
 def needs_person(upload: Upload, code: str) -> Sequence[Fault]:

@@ -135,7 +135,7 @@ def test_a_refusal_tells_each_of_its_reasons_once_and_remarks_are_none() -> None
     [
         (
             {
-                "reason": "Invoice N-7, line 2: Account code 205 Fees (from the line) is archived.",
+                "reason": "Invoice N 7, line 2: Account code 205 Fees (from the line) is archived.",
                 "code": "account_archived",
                 "field": "account_code",
             },
