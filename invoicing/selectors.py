@@ -377,8 +377,9 @@ def _is_not_known() -> Case:
 def _later(*same: str) -> QuerySet[Upload]:
     """Of a failed upload: those that have taken its place, also if they failed in their turn."""
     return Upload.objects.filter(
+        # What was refused as an invoice may have been corrected to a credit note since.
+        Q(kind=OuterRef("kind")) | Q(kind__in=DOCUMENTS),
         **{name: OuterRef(name) for name in same or ("invoice",)},
-        kind=OuterRef("kind"),
         state__in=(*LIVE, State.REFUSED, State.VOIDED),
         pk__gt=OuterRef("pk"),
     )

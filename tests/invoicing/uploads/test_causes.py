@@ -6,9 +6,10 @@ import pytest
 from django.db.models import F
 
 from connectors.base.errors import Rejected, RetryLater
+from invoicing import notices
 from invoicing.causes import open_causes
 from invoicing.invoices import commit, uncommit
-from invoicing.models import Blocked, Cause, Invoice, Upload
+from invoicing.models import Blocked, Cause, Invoice, InvoiceLine, Upload
 from invoicing.uploads import forgotten, park, retry
 from invoicing.uploads.states import State
 from offices.tenancy import acting_for
@@ -107,6 +108,27 @@ def test_what_our_own_checks_refuse_has_its_cause_at_the_click(known: Desk) -> N
     assert not known.of_pk(first.pk).has_causes
     with acting_for(known.practice.pk):
         park(invoice_ids=[one.pk for one in missing], reason="By hand", actor=known.user)
+    assert standing(known) == {}
+
+
+def test_what_was_corrected_to_a_credit_note_has_taken_the_place_of_the_invoice(
+    known: Desk, books: Books
+) -> None:
+    invoice = known.invoice(number="A-1")
+    books.refusals["A-1"] = archived()
+    known.upload(invoice)
+    known.work()
+    books.refusals.clear()
+    with acting_for(known.practice.pk):
+        uncommit(invoice_ids=[invoice.abtrac_id])
+        minus = {"net": -100, "tax": -15}
+        Invoice.objects.filter(pk=invoice.pk).update(**minus, total=-115)
+        InvoiceLine.objects.filter(invoice=invoice).update(**minus, quantity=1, unit_price=-100)
+        commit(invoice_ids=[invoice.abtrac_id])
+    known.upload(invoice)
+    known.work()
+    assert [one.state for one in known.all(invoice=invoice)] == [State.REFUSED, State.SENT]
+    notices.watch(everywhere=True)
     assert standing(known) == {}
 
 
