@@ -239,3 +239,19 @@ def test_a_void_that_surely_did_nothing_can_be_withdrawn(
     assert voiding.state == "cancelled"
     assert [one.detail["batches"] for one in entries] == [[9]]
     assert "Void in Xero…" in text_of(browser.get(page))
+
+
+def test_the_page_of_a_refused_void_leads_to_withdrawing_it_and_offers_no_parking(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    upload = scene.uploads["warned"]
+    assert upload.invoice
+    with acting_for(practice.pk):
+        voiding = make_upload(make_batch(9), upload.invoice, "refused", kind="void")
+        held_up([voiding])
+        cause = voiding.blocked_by.get().cause_id
+    page = browser.get(url(practice, f"attention/{cause}/"))
+    assert "Park" not in text_of(page)
+    assert f'href="{url(practice, f"invoices/{upload.invoice_id}/")}">Withdraw the void…' in (
+        page.content.decode()
+    )
