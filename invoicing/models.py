@@ -505,7 +505,7 @@ class Upload(PracticeOwned):
     remote_url = models.CharField(max_length=500, blank=True)
     remote_total = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
     # What more is known of a document that stands in its place: contact_name, issued, currency,
-    # status.
+    # status; of one that was taken back, its status there.
     there = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)

@@ -283,6 +283,8 @@ class Posted:
     warnings: tuple[str, ...] = ()
     # A call that was to create it found that it was there before.
     adopted: bool = False
+    # Of a document that was taken back: the package's own word for how it stands now.
+    status: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -275,7 +275,11 @@ class NumberTaken(_Refuses):
         word = "credit note" if is_credit(document) else "invoice"
         has = f"{known.label} already has {word} {there.number}"
         if there.status in self.never_again:
-            yield _taken(document, f"{has}, {there.status.lower()}. A number is never used twice.")
+            yield _taken(
+                document,
+                f"{has}, {there.status.lower()}. A number is never used twice.",
+                next_step="Give it another number in Abtrac, then retry.",
+            )
         elif there.ours and there.remote_id:
             yield _taken(document, f"{has}, and it is linked to our {word} {there.ours} already.")
         elif not there.remote_id:
@@ -301,14 +305,19 @@ class NumberTaken(_Refuses):
             )
 
 
-def _taken(document: SalesInvoice, message: str) -> Fault:
+_SAME_OR_NOT = (
+    "If they are the same, link it instead of sending it; if not, give one of them another number."
+    " Then retry."
+)
+
+
+def _taken(document: SalesInvoice, message: str, *, next_step: str = _SAME_OR_NOT) -> Fault:
     return Fault(
         field="number",
         code="number_taken",
         subject=document.number,
         message=message,
-        next_step="If they are the same, link it instead of sending it; if not, give one of them"
-        " another number. Then retry.",
+        next_step=next_step,
     )
 
 

@@ -89,6 +89,7 @@ def _taken_back(books: Books, document: Voiding, record: Record) -> Posted:
         remote_id=document.document_id,
         number=sort.number(record),
         url=books.link(sort.shown_at + document.document_id),
+        status=text(record, "Status"),
     )
 
 

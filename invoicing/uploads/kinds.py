@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from connectors.base.documents import Allocation, Attachment, Key, Voiding
 from connectors.base.protocol import Found, Outcome, Package, PushesJobs, UpdatesContacts
 from interfaces.models import AccountingInterface
-from invoicing import documents
+from invoicing import documents, preflight
 from invoicing.contact_book import fold
 from invoicing.models import (
     Attempt,
@@ -19,6 +19,7 @@ from invoicing.models import (
     InvoicePdf,
     JobLink,
     PackageContact,
+    PackageDocument,
     Upload,
 )
 from invoicing.uploads import followups, states
@@ -291,6 +292,7 @@ def _void_with(upload: Upload) -> list[Upload]:
     # Nobody need look for it before the invoice goes anew.
     voided.unknown_since = None
     states.move([voided], State.VOIDED, fields=("reason", "unknown_since"))
+    _tell_taken_back(voided, upload)
     states.move([upload, *(one for one in steps if one.state == State.SENT)], State.VOIDED)
     left = [one for one in steps if one.state in (State.QUEUED, State.UNKNOWN, *FAILED)]
     # Whether it arrived does not matter any more.
@@ -304,6 +306,40 @@ def _void_with(upload: Upload) -> list[Upload]:
     free = free.select_for_update(no_key=True, skip_locked=True)
     Invoice.objects.filter(pk__in=free.values("pk")).update(package_status="")
     return [voided, *steps]
+
+
+def _tell_taken_back(voided: Upload, upload: Upload) -> None:
+    """Keep how the document stands now: whether its number is free is asked before it is read."""
+    status = (upload.there or {}).get("status", "")
+    interface = upload.interface
+    if not status:
+        return
+    if status in interface.package.gone:
+        told = PackageDocument.objects.filter(interface=interface, remote_id=voided.remote_id)
+        told.filter(kind=voided.kind).delete()
+        return
+    sent = voided.document
+    number = (upload.remote_number or upload.document["number"])[:255]
+    PackageDocument.objects.bulk_create(
+        [
+            PackageDocument(
+                interface=interface,
+                kind=voided.kind,
+                remote_id=voided.remote_id,
+                number=number,
+                folded=preflight.folded_number(number),
+                contact_name=sent.get("contact", {}).get("name", "")[:255],
+                issued=sent.get("issued"),
+                currency=sent.get("currency", ""),
+                total=Decimal(upload.document["total"]),
+                status=status[:20],
+            )
+        ],
+        update_conflicts=True,
+        unique_fields=["interface", "kind", "remote_id"],
+        # What the package told of it stays.
+        update_fields=["status"],
+    )
 
 
 CARRIERS: Mapping[str, Carrier] = {

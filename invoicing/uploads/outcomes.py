@@ -186,6 +186,7 @@ def _fill(upload: Upload, outcome: Outcome, moment: datetime) -> None:
         upload.remote_url = page_of(upload, outcome.url)
         upload.remote_total = outcome.total
         upload.warnings = [*outcome.warnings, *_total_warning(upload, outcome)]
+        upload.there = {"status": outcome.status} if outcome.status else None
         upload.sent_at = moment
     elif isinstance(outcome, Rejected):
         refusals = (outcome, *outcome.others)

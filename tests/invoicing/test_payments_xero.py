@@ -9,8 +9,10 @@ import pytest
 from connectors.xero.standin import XeroStandIn
 from interfaces.credentials import store_tokens
 from interfaces.models import AccountingInterface
-from invoicing import payments
+from invoicing import payments, preflight
 from invoicing.models import Batch, Invoice, PackageDocument, PaymentReceived, Upload
+from invoicing.uploads import lane, void
+from invoicing.uploads.states import State
 from offices.models import Practice
 from offices.tenancy import acting_for
 from tests.factories import make_client, make_interface, make_invoice, make_office, make_setting
@@ -82,3 +84,40 @@ def test_payments_come_back_and_are_taken_back(
         "AUTHORISED",
         [(Decimal(500), False), (Decimal(650), True)],
     )
+
+
+@pytest.mark.parametrize(("approved", "light"), [(True, "red"), (False, "green")])
+def test_what_we_voided_there_keeps_its_number_though_nothing_was_read_since(
+    interface: AccountingInterface, standin: XeroStandIn, approved: bool, light: str
+) -> None:
+    books = standin.organisation(NAME)
+    with acting_for(interface.practice_id):
+        invoice = make_invoice(make_office(make_setting(interface)), make_client())
+    document = books.add_invoice(
+        invoice.number, "Kauri Homes Ltd", "1150.00", status="AUTHORISED" if approved else "DRAFT"
+    )
+    with acting_for(interface.practice_id):
+        sent = Upload.objects.create(
+            interface=interface,
+            batch=Batch.objects.create(number=1),
+            kind="invoice",
+            invoice=invoice,
+            state="sent",
+            document={"key": "k", "number": invoice.number, "total": "1150.00"},
+            remote_id=str(document.id),
+            remote_number=invoice.number,
+            remote_total=invoice.total,
+        )
+    payments.read_payments(practice_id=interface.practice_id, interface_id=interface.pk)
+    with acting_for(interface.practice_id):
+        void(invoice_id=invoice.pk, reason="", actor=None)
+    lane.drain(practice_id=interface.practice_id, interface_id=interface.pk)
+    with acting_for(interface.practice_id):
+        sent.refresh_from_db()
+        assert sent.state == State.VOIDED
+        found = preflight.check([invoice])[invoice.pk]
+    # A draft is deleted there, and its number is free again.
+    assert found.light == light
+    for fault in found.refusals:
+        assert fault.message.endswith("voided. A number is never used twice.")
+        assert fault.next_step == "Give it another number in Abtrac, then retry."
