@@ -9,13 +9,12 @@ from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from connectors.base.documents import TAKEN_BACK
 from invoicing.models import Invoice, PackageDocument, Upload
 from invoicing.uploads.states import DOCUMENTS, MOVING, State, is_not_known
 from invoicing.words import money
 
 Kind = Upload.Kind
-# How packages say that a document stands no more.
-TAKEN_BACK = {"void", "voided", "deleted", "cancelled"}
 
 
 @dataclass(frozen=True, kw_only=True)

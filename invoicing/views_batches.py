@@ -295,13 +295,15 @@ def link_existing(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
         except ConnectorError as error:
             form.add_error("remote_id", str(error))
     facts = side_by_side(row, there)
+    gone = there.is_taken_back
     context = {
         "form": form,
         "differs": differs,
         "facts": facts,
         # The table tells how they differ: the same is not said again in a sentence.
         "said": any(one.differs for one in facts),
-        "taken": are_of_others(facts),
+        "taken": are_of_others(facts) and not gone,
+        "gone": gone,
         "there": there,
         "nothing": told_of_nothing(row),
         "known": bool(form["remote_id"].value()),

@@ -287,6 +287,10 @@ class Posted:
     status: str = ""
 
 
+# How packages say that a document stands no more.
+TAKEN_BACK = frozenset({"void", "voided", "deleted", "cancelled"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Conflict:
     """Something else, or several things, are where ours should be: a person decides.
@@ -305,3 +309,8 @@ class Conflict:
     total: Decimal | None = None
     status: str = ""
     url: str = ""
+
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether it stands no more: nothing of ours is that document."""
+        return self.status.casefold() in TAKEN_BACK

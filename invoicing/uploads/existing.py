@@ -50,6 +50,11 @@ def look_at(*, practice_id: int, upload_id: int, remote_id: str) -> Found:
 def link_existing(*, upload_id: int, found: Found, actor: User | None) -> None:
     """Take a person's word that this is the document; nothing is sent. Raises CannotLink."""
     upload = _failed(upload_id)
+    if isinstance(found, Conflict) and found.is_taken_back:
+        raise CannotLink(
+            f"It is {found.status.lower()} in {upload.interface.package.label}, so nothing can be"
+            " linked to it."
+        )
     taken = Upload.objects.filter(
         interface=upload.interface, kind=upload.kind, state=State.SENT, remote_id=found.remote_id
     ).exclude(pk=upload.pk)

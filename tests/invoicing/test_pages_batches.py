@@ -742,6 +742,11 @@ def test_ours_is_compared_as_it_was_frozen(
     assert "Number OLD-1 old-1 Client J Brown & Sons Others <i>Ltd</i> differs" in page
     assert "Date 31 Oct 2026 31 Oct 2026 Total incl tax AUD 1,990.00 NZD 1,990.00 differs" in page
     assert "Status Committed in Abtrac Voided" in page
+    # What stands no more is never ours, however often that is said.
+    assert "It is voided in Xero, so nothing can be linked to it." in page
+    assert "Link it all the same" not in page
+    insists = browser.post(there, {"remote_id": "0c1d-77", "differs": "0c1d-77"})
+    assert "It is voided in Xero, so nothing can be linked to it. Open" in text_of(insists)
     assert states(practice, conflict) == ["needs_person"]
 
 
