@@ -9,9 +9,11 @@ from typing import Any
 from django.utils.formats import date_format
 
 from connectors.base.documents import Conflict
-from invoicing.models import Invoice, Upload
+from invoicing.models import Invoice, PackageDocument, Upload
+from invoicing.preflight import folded_number
+from invoicing.reasons import NUMBER
 from invoicing.uploads import resolve
-from invoicing.uploads.states import CONFLICT
+from invoicing.uploads.states import CONFLICT, State
 from invoicing.words import clock_time, money
 
 CLIENT = "Client"
@@ -29,7 +31,12 @@ class Fact:
 
 
 def told_of(upload: Upload) -> Conflict:
-    """What the look-up said of the document in our place, as far as it is kept."""
+    """What is known of the document in our place: by the look-up, else as it was last read.
+
+    Of what our own checks refused for its number the package was not asked.
+    """
+    if upload.state == State.REFUSED and upload.field == NUMBER and not upload.remote_number:
+        return _last_read(upload)
     there = upload.there or {}
     issued = there.get("issued")
     return Conflict(
@@ -43,6 +50,31 @@ def told_of(upload: Upload) -> Conflict:
         total=upload.remote_total,
         status=there.get("status", ""),
         url=upload.remote_url,
+    )
+
+
+def _last_read(upload: Upload) -> Conflict:
+    """Of several under our number one that still stands."""
+    number = str(upload.document.get("number", ""))
+    rows = PackageDocument.objects.filter(
+        interface=upload.interface, kind=upload.kind, folded=folded_number(number)
+    )
+    told = [_told(upload, one) for one in rows.order_by("pk")]
+    nothing = Conflict(key=upload.document.get("key", ""), message=upload.reason)
+    return min(told, key=lambda one: one.is_taken_back, default=nothing)
+
+
+def _told(upload: Upload, there: PackageDocument) -> Conflict:
+    return Conflict(
+        key=upload.document.get("key", ""),
+        message=upload.reason,
+        remote_id=there.remote_id,
+        number=there.number,
+        contact_name=there.contact_name,
+        issued=there.issued,
+        currency=there.currency,
+        total=there.total,
+        status=there.status.capitalize(),
     )
 
 

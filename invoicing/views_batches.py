@@ -270,8 +270,9 @@ def link_existing(request: PracticeRequest, *, upload_id: int) -> HttpResponse:
     with acting_for(request.practice.pk):
         rows = Upload.objects.filter(kind__in=DOCUMENTS, state__in=FAILED)
         row = get_object_or_404(rows.select_related("invoice", "interface", "batch"), pk=upload_id)
-    package, differs, there = row.interface.package, "", told_of(row)
-    known = {"remote_id": _address_of(row.remote_id, row.remote_url)}
+        there = told_of(row)
+    package, differs = row.interface.package, ""
+    known = {"remote_id": _address_of(there.remote_id, there.url)}
     form = LinkExistingForm(request.POST or None, initial=known, package=package)
     where = where_addresses_stand(package)
     if request.method == "POST" and form.is_valid():

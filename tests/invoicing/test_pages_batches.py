@@ -12,7 +12,8 @@ from django.utils import timezone
 from connectors.base.documents import Conflict, Posted
 from interfaces.models import AccountingInterface, Lane
 from invoicing import uploads
-from invoicing.models import Batch, Invoice, Upload, UploadEvent
+from invoicing.models import Batch, Invoice, PackageDocument, Upload, UploadEvent
+from invoicing.preflight import folded_number
 from invoicing.uploads import outcomes
 from invoicing.words import money
 from offices.models import AuditEntry, Practice, Role, User
@@ -674,6 +675,33 @@ def test_what_is_of_another_client_or_total_is_not_offered_to_be_linked_first(
     assert "It is there: link it" in text_of(page)
     assert f"{reason} Open it in Xero" in text_of(page)
     assert "Park it" not in text_of(page)
+
+
+def test_a_number_our_own_check_found_taken_is_compared_with_what_was_last_read(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    invoice = scene.available[1]
+    with acting_for(practice.pk):
+        PackageDocument.objects.create(
+            interface=scene.interface,
+            kind="invoice",
+            remote_id="0c1d-99",
+            number=invoice.number,
+            folded=folded_number(invoice.number),
+            contact_name="Somebody Else Ltd",
+            issued=invoice.issued,
+            currency="NZD",
+            total=invoice.total,
+            status="AUTHORISED",
+        )
+        uploads.enqueue(invoice_ids=[invoice.pk], actor=None)
+        refused = Upload.objects.get(invoice=invoice, kind="invoice")
+    assert (refused.state, refused.code) == ("refused", "number_taken")
+    page = browser.get(url(practice, f"uploads/{refused.pk}/link/"))
+    told = text_of(page)
+    assert "Somebody Else Ltd differs" in told
+    assert "Status Committed in Abtrac Authorised" in told
+    assert 'value="0c1d-99"' in page.content.decode()
 
 
 @pytest.mark.parametrize(
