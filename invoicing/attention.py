@@ -12,8 +12,8 @@ from django.db.models.functions import Abs, RowNumber
 from interfaces.models import AccountingInterface
 from invoicing import reasons
 from invoicing.causes import open_causes
-from invoicing.models import Blocked, Cause, InvoiceLine
-from invoicing.uploads.states import DOCUMENTS, MOVING
+from invoicing.models import Blocked, Cause, InvoiceLine, Upload
+from invoicing.uploads.states import DOCUMENTS, FAILED, MOVING
 from invoicing.words import counted, kinds_counted, money
 
 PER_PAGE = 20
@@ -79,6 +79,11 @@ class Entry:
     def way(self) -> str:
         """How it is mended here: see `way_of`."""
         return way_of(self.cause)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it may have voided something, so that it has to be looked for first."""
+        return Upload.Kind.VOID in self.besides and self.way in ("look", "connect")
 
     @property
     def way_words(self) -> str:
@@ -181,6 +186,13 @@ def parkable(cause: Cause, *, most: int) -> list[int]:
     held = cause.blocked.filter(cleared_at__isnull=True, upload__kind__in=DOCUMENTS)
     held = held.exclude(upload__state__in=MOVING).order_by("pk")
     return list(held.values_list("upload__invoice", flat=True)[:most])
+
+
+def besides(cause: Cause, *, most: int) -> list[int]:
+    """The uploads it holds up that are no documents, by id: contacts, jobs and steps after."""
+    held = cause.blocked.filter(cleared_at__isnull=True, upload__state__in=FAILED)
+    held = held.exclude(upload__kind__in=DOCUMENTS).order_by("pk")
+    return list(held.values_list("upload", flat=True)[:most])
 
 
 def lines_name(cause: Cause, code: str, *, is_tax: bool) -> bool:

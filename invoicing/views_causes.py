@@ -1,5 +1,6 @@
 """Needs attention: one entry for each cause, and what mends it."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ from interfaces import selectors as of_interfaces
 from interfaces.forms_replacing import ReplaceForm
 from interfaces.models import AccountingInterface, PackageCode, TaxCode
 from interfaces.replacing import Replaced
-from invoicing import attention, preflight, reasons, rechecking, selectors
+from invoicing import attention, preflight, reasons, rechecking, selectors, uploads
 from invoicing.causes import open_causes
 from invoicing.codes_in_use import codes_in_use
 from invoicing.forms import ParkForm
@@ -23,6 +24,7 @@ from invoicing.posted import MOST_AT_ONCE, back, is_id, may_upload, to
 from invoicing.prospects import look_ahead
 from invoicing.reasons import client_of
 from invoicing.views_available import ask_why
+from invoicing.words import kinds_counted
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -159,6 +161,29 @@ def park_cause(request: PracticeRequest, *, cause_id: int) -> HttpResponse:
         messages.warning(request, FIXED)
         return back(request, "needs_attention")
     return ask_why(request, ParkForm(), invoices)
+
+
+@require_POST
+@practice_view(Role.ACCOUNTS)
+def give_up_cause(request: PracticeRequest, *, cause_id: int) -> HttpResponse:
+    """Try no more what the cause holds up besides invoices: contacts, jobs, PDFs and voids."""
+    found = _cause(cause_id)
+    held = attention.besides(found, most=MOST_AT_ONCE)
+    rows = uploads.give_up(upload_ids=held, actor=request.user)
+    if not rows:
+        messages.warning(request, FIXED)
+        return back(request, "needs_attention")
+    told = kinds_counted(Counter(one.kind for one in rows))
+    record_request(
+        request,
+        "cause.given_up",
+        found.message,
+        interface=found.interface_id,
+        before={"held up": [str(one.invoice or one.job or one.client) for one in rows]},
+        after={"held up": [], "given up": told},
+    )
+    messages.success(request, f"Given up: {told}. Nothing more is tried.")
+    return back(request, "needs_attention")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -351,6 +376,7 @@ urlpatterns_causes = [
     path(f"{ONE}check/", check_cause, name="check_cause"),
     path(f"{ONE}replace/", replace_code, name="replace_code"),
     path(f"{ONE}park/", park_cause, name="park_cause"),
+    path(f"{ONE}give-up/", give_up_cause, name="give_up_cause"),
     path(
         "<slug:practice_slug>/accounting/interfaces/<int:interface_id>/check-again/",
         check_interface,

@@ -21,6 +21,7 @@ _ACTIONS: Mapping[str, str] = {
     "interface.codes_set": "Codes and defaults",
     "interface.code_replaced": "Another code used instead",
     "cause.checked_again": "Checked again what was held up",
+    "cause.given_up": "Given up",
     "interface.preferences_set": "Preferences",
     "interface.invoice_settings": "Invoice settings",
     "interface.tried": "One invoice sent to try it",

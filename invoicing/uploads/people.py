@@ -25,6 +25,7 @@ from invoicing.uploads.enqueue import (
     why_not_yet,
 )
 from invoicing.uploads.states import DOCUMENTS, FAILED, LIVE, MOVING, State
+from invoicing.uploads.voiding import may_be_withdrawn
 from offices.models import User
 
 Kind = Upload.Kind
@@ -375,6 +376,24 @@ def cancel(*, upload_ids: Sequence[int], actor: User | None) -> int:
     _cancel_idle_companions(rows, actor=actor)
     outcomes.finish_batches(rows)
     return len(rows)
+
+
+@transaction.atomic
+def give_up(*, upload_ids: Sequence[int], actor: User | None) -> list[Upload]:
+    """Set failed contacts, jobs, PDFs, credit allocations and voids aside for good; which.
+
+    Documents are parked instead. What is wanted again later is sent by an upload of its own.
+    """
+    failed = [one for one in _locked(upload_ids) if one.state in FAILED]
+    rows = [one for one in failed if one.kind not in DOCUMENTS]
+    # Of a void that may have happened it has to be known.
+    rows = [one for one in rows if one.kind != Kind.VOID or may_be_withdrawn(one)]
+    _say(rows, reason="Given up: nothing more is tried.")
+    states.move(
+        rows, State.CANCELLED, fields=("reason", "next_step"), actor=actor, same={"due": None}
+    )
+    outcomes.finish_batches(rows)
+    return rows
 
 
 def _cancel_idle_companions(cancelled: Sequence[Upload], *, actor: User | None) -> None:

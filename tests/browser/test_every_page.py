@@ -50,6 +50,7 @@ NO_PAGES = {
     "invoicing:match_client",
     *(
         "invoicing:check_cause",
+        "invoicing:give_up_cause",
         "invoicing:check_interface",
         "invoicing:cause_of",
         "invoicing:replace_code",

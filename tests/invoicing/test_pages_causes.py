@@ -33,6 +33,7 @@ from tests.factories import (
     make_setting,
 )
 from tests.invoicing.pages import client_of, counted_queries, said, text_of, url
+from tests.invoicing.scene import make_batch, make_upload
 
 pytestmark = pytest.mark.django_db
 
@@ -457,6 +458,28 @@ def test_what_a_cause_holds_up_is_parked_together_and_closes_it(few: Month) -> N
     assert said(few.post(f"attention/{cause.pk}/park/")) == [views_causes.FIXED]
     nothing = "Nothing waits to be checked again: it is on its way, or fixed."
     assert said(few.post(f"attention/{cause.pk}/check/")) == [nothing]
+
+
+def test_what_holds_up_no_invoice_is_given_up_and_closes_its_cause(month: Month) -> None:
+    with acting_for(month.practice.pk):
+        [invoice] = invoices_of(month, 1, place=0)
+        batch = make_batch(1)
+        make_upload(batch, invoice, State.SENT)
+        void = make_upload(batch, invoice, State.QUEUED, kind="void", reason="It has payments.")
+        states.move([void], State.REFUSED)
+        cause = open_causes().get()
+    page = text_of(month.page(f"attention/{cause.pk}/"))
+    assert "Give it up" in page
+    assert "Park" not in page
+    done = month.post(f"attention/{cause.pk}/give-up/")
+    assert said(done) == ["Given up: 1 voiding. Nothing more is tried."]
+    assert month.held() == {}
+    with acting_for(month.practice.pk):
+        void.refresh_from_db()
+        assert void.state == State.CANCELLED
+        told = AuditEntry.objects.get(action="cause.given_up").detail
+        assert told["before"] == {"held up": [invoice.number]}
+    assert said(month.post(f"attention/{cause.pk}/give-up/")) == [views_causes.FIXED]
 
 
 def test_a_client_added_now_takes_along_what_waited_for_it(month: Month) -> None:
