@@ -16,6 +16,7 @@ WHOLE = (
     "Invoice No",
     "What",
     "Client",
+    "Job",
     "Name on Invoice",
     "Invoice Date",
     "Currency",
@@ -40,6 +41,7 @@ ERRORS = (
     "What happened",
     "What to do",
 )
+_NAMED = ("invoice__client", "client", "job__client", "interface__lane")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,32 +53,23 @@ class Table:
 
 
 def whole(batch: Batch) -> Table:
-    """Every invoice and credit note of the batch, and what became of it."""
-    uploads = list(selectors.documents_of(batch).select_related("invoice__client"))
+    """Every row of the batch, as its page lists them, and what became of it."""
+    uploads = list(selectors.documents_of(batch).select_related(*_NAMED))
     look_ahead([*uploads, *selectors.give_pdfs(uploads)])
-    return Table(columns=WHOLE, rows=[_document(one) for one in uploads])
+    return Table(columns=WHOLE, rows=[_row(one) for one in uploads])
 
 
 def errors(batch: Batch) -> Table:
     """What is refused or needs a person, a row for each reason."""
-    named = ("invoice__client", "client", "job__client", "interface__lane")
-    uploads = list(selectors.errors_of(batch).select_related(*named))
+    uploads = list(selectors.errors_of(batch).select_related(*_NAMED))
     look_ahead(uploads)
     return Table(columns=ERRORS, rows=[row for one in uploads for row in _reasons(one)])
 
 
-def _document(upload: Upload) -> Sequence[Cell]:
-    invoice, prospect = upload.invoice, upload.prospect  # type: ignore[attr-defined]
-    assert invoice is not None  # noqa: S101 - documents name their invoice
+def _row(upload: Upload) -> Sequence[Cell]:
+    prospect = upload.prospect  # type: ignore[attr-defined]
     return (
-        invoice.number,
-        upload.get_kind_display(),
-        invoice.client.name,
-        invoice.name_on_invoice,
-        invoice.issued,
-        invoice.currency,
-        invoice.net,
-        invoice.total,
+        *_about(upload),
         state_of(upload).words,
         upload.remote_number if upload.sent_at else "",
         upload.sent_at and localtime(upload.sent_at),
@@ -84,6 +77,21 @@ def _document(upload: Upload) -> Sequence[Cell]:
         _one_line("\n".join([prospect.reason, *warnings_of(upload)])),
         _one_line(prospect.next_step),
         upload.remote_url,
+    )
+
+
+def _about(upload: Upload) -> Sequence[Cell]:
+    """What it is: its invoice, or its client or job alone."""
+    invoice, job = upload.invoice, upload.job
+    client = upload.client or (invoice and invoice.client) or (job and job.client)
+    return (
+        invoice.number if invoice else "",
+        upload.get_kind_display(),
+        client.name if client else "",
+        str(job) if job else "",
+        invoice.name_on_invoice if invoice else "",
+        *((invoice.issued, invoice.currency) if invoice else (None, "")),
+        *((invoice.net, invoice.total) if invoice else (None, None)),
     )
 
 

@@ -378,10 +378,13 @@ class Batch(PracticeOwned):
     """A numbered set of invoices chosen together for upload: one run."""
 
     class Origin(models.TextChoices):
-        """What began it."""
+        """What began it; of what goes on its own, its kind."""
 
         CLICK = "", "Upload to accounts"
         COMMIT = "commit", "On commit"
+        VOID = "void", "Void"
+        CLIENTS = "contact", "Clients"
+        JOBS = "job", "Jobs"
 
     number = models.PositiveIntegerField()
     created_at = models.DateTimeField(default=timezone.now)
@@ -414,6 +417,11 @@ class Batch(PracticeOwned):
 
     def __str__(self) -> str:
         return f"Batch {self.number}"
+
+    @property
+    def is_of_invoices(self) -> bool:
+        """Whether it was made to send invoices and credit notes: not for something else alone."""
+        return self.origin in (self.Origin.CLICK, self.Origin.COMMIT)
 
     @property
     def took(self) -> timedelta | None:

@@ -54,9 +54,12 @@ from offices.models import User
 State = Upload.State
 Kind = Upload.Kind
 ASIDE = (State.PARKED, State.CANCELLED, State.VOIDED)
+_ASIDE = Q(state__in=ASIDE) & ~Q(kind=Kind.VOID, state=State.VOIDED)
 COMPANIONS = (Kind.CONTACT, Kind.JOB, Kind.PDF, Kind.ALLOCATION, Kind.VOID)
 # What is shown of contacts, jobs, PDFs and credits that are not through; the rest is counted.
 MOST_COMPANIONS = 50
+# Where it was to get; a void is through when it has made what it takes back voided.
+THROUGH = Q(state=State.SENT) | Q(kind=Kind.VOID, state=State.VOIDED)
 MOST_HISTORY = 200
 # Of a client, or a job.
 MOST_INVOICES = 20
@@ -308,11 +311,11 @@ def batches() -> QuerySet[Batch]:
     """Every batch with its counts; they are worked out for the rows of a page only."""
     return batches_marked().annotate(
         documents=_count_of(Q()),
-        sent=_count_of(Q(state=State.SENT)),
+        sent=_count_of(THROUGH),
         failed=_count_of(Q(state__in=FAILED) & ~NOT_KNOWN & ~went_on()),
         not_known=_count_of(NOT_KNOWN & ~went_on()),
         moving=_count_of(Q(state__in=MOVING)),
-        aside=_count_of(Q(state__in=ASIDE) | Q(state__in=FAILED) & went_on()),
+        aside=_count_of(_ASIDE | Q(state__in=FAILED) & went_on()),
     )
 
 
@@ -330,8 +333,9 @@ def batches_marked() -> QuerySet[Batch]:
 
 
 def _count_of(which: Q) -> Coalesce:
+    own = (*DOCUMENTS, OuterRef("origin"))
     counts = (
-        Upload.objects.filter(which, batch=OuterRef("pk"), kind__in=DOCUMENTS)
+        Upload.objects.filter(which, batch=OuterRef("pk"), kind__in=own)
         .order_by()
         .values("batch")
         .annotate(count=Count("pk"))
@@ -356,7 +360,7 @@ def count_besides(rows: Iterable[Batch]) -> None:
     batches = list(rows)
     failed = (
         Upload.objects.filter(batch__in=batches, kind__in=COMPANIONS, state__in=FAILED)
-        .filter(~went_on())
+        .filter(~Q(kind=F("batch__origin")), ~went_on())
         .annotate(not_known=_is_not_known())
         .order_by()
         .values("batch", "kind", "not_known")
@@ -385,19 +389,33 @@ def _later(*same: str) -> QuerySet[Upload]:
     )
 
 
+# What makes a later upload of a contact or a job one of the same; and what names them.
+_SAME: dict[str, tuple[str, ...]] = {
+    Batch.Origin.CLIENTS: ("interface", "client", "contact_name"),
+    Batch.Origin.JOBS: ("interface", "job"),
+}
+_NAMED: dict[str, tuple[str, ...]] = {
+    Batch.Origin.CLIENTS: ("client",),
+    Batch.Origin.JOBS: ("job__client",),
+}
+
+
 def went_on() -> Q:
     """Of failed uploads those that a later one has replaced."""
     # Each by itself, so that each is found by its own index.
     return (
         Q(Exists(_later()))
-        | Q(Exists(_later("interface", "client", "contact_name")))
-        | Q(Exists(_later("interface", "job")))
+        | Q(Exists(_later(*_SAME[Batch.Origin.CLIENTS])))
+        | Q(Exists(_later(*_SAME[Batch.Origin.JOBS])))
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How a batch fares, counted in documents; companions are contacts, jobs, PDFs and credits."""
+    """How a batch fares, counted in documents; companions are contacts, jobs, PDFs and credits.
+
+    Of a batch made for voids, clients or jobs alone, those are what is counted.
+    """
 
     documents: int = 0
     sent: int = 0
@@ -413,6 +431,8 @@ class Standing:
     besides: Besides = field(default_factory=Besides)
     totals: list[CurrencyTotal] = field(default_factory=list)
     sent_totals: list[CurrencyTotal] = field(default_factory=list)
+    # What has become of those that are through.
+    through: str = "sent"
 
     @property
     def done(self) -> int:
@@ -457,7 +477,7 @@ def standing_of(batch: Batch) -> Standing:
         )
     )
     documents = _Tally()
-    companions: dict[str, _Tally] = {kind: _Tally() for kind in COMPANIONS}
+    companions: dict[str, _Tally] = {kind: _Tally() for kind in COMPANIONS if kind != batch.origin}
     for row in rows:
         (companions.get(row["kind"]) or documents).add(row)
     besides = Besides(
@@ -477,6 +497,7 @@ def standing_of(batch: Batch) -> Standing:
         besides=besides,
         totals=documents.totals(documents.everything),
         sent_totals=documents.totals(documents.through),
+        through="voided" if batch.origin == Batch.Origin.VOID else "sent",
     )
 
 
@@ -493,13 +514,14 @@ class _Tally:
         group = _group_of(row)
         self.count += row["count"]
         self.by_state[group] += row["count"]
-        currency = row["invoice__currency"] or ""
-        self.everything.setdefault(currency, []).append(row)
+        # Contacts and jobs have no amount.
+        amounts = [row] if row["invoice__currency"] else []
+        self.everything.setdefault(row["invoice__currency"], []).extend(amounts)
         if group == "failed" and row["state"] == State.NEEDS_PERSON:
             self.needs_person += row["count"]
         if group == "sent":
             self.warned += row["warned"]
-            self.through.setdefault(currency, []).append(row)
+            self.through.setdefault(row["invoice__currency"], []).extend(amounts)
 
     def totals(self, rows: dict[str, list[Mapping[str, Any]]]) -> list[CurrencyTotal]:
         return [
@@ -509,14 +531,14 @@ class _Tally:
                 net=sum((_cents(row["net"]) for row in same), Decimal(0)),
                 total=sum((_cents(row["total"]) for row in same), Decimal(0)),
             )
-            for currency, same in sorted(rows.items())
+            for currency, same in sorted(one for one in rows.items() if one[1])
         ]
 
 
 def _group_of(row: Mapping[str, Any]) -> str:
     if row["state"] in MOVING:
         return "moving"
-    if row["state"] == State.SENT:
+    if row["state"] == State.SENT or (row["kind"], row["state"]) == (Kind.VOID, State.VOIDED):
         return "sent"
     if row["state"] not in FAILED or row["went_on"]:
         return "aside"
@@ -528,13 +550,13 @@ SHOWN = {
     "failed": Q(state__in=FAILED, later_batch__isnull=True) & ~NOT_KNOWN,
     "not_known": Q(later_batch__isnull=True) & NOT_KNOWN,
     "moving": Q(state__in=MOVING),
-    "sent": Q(state=State.SENT),
-    "aside": Q(state__in=ASIDE) | Q(state__in=FAILED, later_batch__isnull=False),
+    "sent": THROUGH,
+    "aside": _ASIDE | Q(state__in=FAILED, later_batch__isnull=False),
 }
 
 
 def documents_of(batch: Batch, *, show: str = "all") -> QuerySet[Upload]:
-    """The batch's invoices and credit notes with their uploads.
+    """The batch's invoices and credit notes with their uploads; or what it was made for else.
 
     While it is on its way they keep their order; afterwards what failed comes first.
     """
@@ -544,15 +566,21 @@ def documents_of(batch: Batch, *, show: str = "all") -> QuerySet[Upload]:
         default=Value(2),
         output_field=IntegerField(),
     )
+    later = _later(*_SAME.get(batch.origin, ()))
     rows = (
-        Upload.objects.filter(batch=batch, kind__in=DOCUMENTS)
-        .select_related("invoice", "interface__lane")
-        .annotate(later_batch=Subquery(_later().order_by("-pk").values("batch__number")[:1]))
+        Upload.objects.filter(batch=batch, kind__in=kinds_of(batch))
+        .select_related("invoice", "interface__lane", *_NAMED.get(batch.origin, ()))
+        .annotate(later_batch=Subquery(later.order_by("-pk").values("batch__number")[:1]))
         .annotate(rank=rank, absent_at=_proven_absent())
         .filter(SHOWN.get(show, Q()))
         .defer("document")
     )
     return rows.order_by("rank", "pk") if batch.finished_at else rows.order_by("pk")
+
+
+def kinds_of(batch: Batch) -> tuple[str, ...]:
+    """The kinds of upload that the batch was made for; whatever else is in it goes with those."""
+    return DOCUMENTS if batch.is_of_invoices else (batch.origin,)
 
 
 def _proven_absent() -> Case:
@@ -571,6 +599,7 @@ def companions_of(batch: Batch) -> list[Upload]:
     )
     rows = (
         Upload.objects.filter(batch=batch, kind__in=COMPANIONS)
+        .exclude(kind__in=kinds_of(batch))
         .filter(Q(state__in=MOVING) | Q(state__in=FAILED) & ~went_on())
         .select_related("interface__lane")
         .annotate(

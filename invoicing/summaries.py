@@ -31,7 +31,8 @@ def told(standing: Standing) -> str:
     """`37 of 40 sent (NZD 41,230.00 incl tax), 3 refused.`"""
     sums = ", ".join(f"{one.currency} {money(one.total)}" for one in standing.sent_totals)
     parts = [
-        f"{standing.sent} of {standing.documents} sent" + (f" ({sums} incl tax)" if sums else "")
+        f"{standing.sent} of {standing.documents} {standing.through}"
+        + (f" ({sums} incl tax)" if sums else "")
     ]
     counts = (
         (standing.warned, "with a warning"),
@@ -93,7 +94,7 @@ def _claim(batch_id: int, moment: datetime) -> Mail | None:
     if not due.update(mailed_at=moment):
         return None
     batch = Batch.objects.select_related("created_by").get(pk=batch_id)
-    to = _reader(batch)
+    to = _reader(batch) if batch.is_of_invoices else ""
     standing = selectors.standing_of(batch) if to else None
     if not to or not standing or not standing.documents:
         return None

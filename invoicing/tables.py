@@ -284,7 +284,7 @@ class BatchesTable(LongTable):
     origin = tables.Column(
         verbose_name="Began with", accessor="get_origin_display", order_by="origin"
     )
-    documents = tables.Column(verbose_name="Invoices", orderable=False, attrs=_NUMBER)
+    documents = cell("batch_documents", verbose_name="Invoices", orderable=False, attrs=_NUMBER)
     sent = tables.Column(orderable=False, attrs=_NUMBER)
     failed = cell("batch_failed", verbose_name="Failed", orderable=False, attrs=_NUMBER)
     moving = tables.Column(verbose_name="On the way", orderable=False, attrs=_NUMBER)
@@ -347,3 +347,42 @@ class DocumentsTable(tables.Table):  # type: ignore[misc]
         # What failed comes first in a finished batch; nothing is sorted until somebody asks.
         order_by = ()
         empty_text = "None of the batch."
+
+
+class _StepsTable(DocumentsTable):
+    """Of a batch that was made for something else than invoices."""
+
+    remote_number = None
+    reason = cell("companion_reason", verbose_name="What happened, and what to do", orderable=False)
+
+
+class VoidsTable(_StepsTable):
+    """What is taken back."""
+
+
+class ClientsTable(_StepsTable):
+    """The clients sent on their own."""
+
+    number = cell(
+        "upload_client", verbose_name="Client", order_by=("client__name", "pk"), attrs=_WORDS
+    )
+    name: Any = None
+    total: Any = None
+
+
+class JobsTable(_StepsTable):
+    """The jobs sent on their own."""
+
+    number = cell("upload_job", verbose_name="Job", order_by=("job__code", "pk"), attrs=_WORDS)
+    name: Any = None
+    total: Any = None
+
+
+# By what began the batch.
+TABLES_OF_BATCHES: dict[str, type[DocumentsTable]] = {
+    Batch.Origin.CLICK: DocumentsTable,
+    Batch.Origin.COMMIT: DocumentsTable,
+    Batch.Origin.VOID: VoidsTable,
+    Batch.Origin.CLIENTS: ClientsTable,
+    Batch.Origin.JOBS: JobsTable,
+}

@@ -44,10 +44,17 @@ from invoicing.forms import LinkExistingForm, ParkForm, id_in, where_addresses_s
 from invoicing.models import Batch, Upload
 from invoicing.posted import MOST_AT_ONCE, back, ids, may_upload, tell_left_out, to
 from invoicing.prospects import look_ahead
-from invoicing.tables import BatchesTable, DocumentsTable, lay_out, order_of, sorts
+from invoicing.tables import (
+    TABLES_OF_BATCHES,
+    BatchesTable,
+    DocumentsTable,
+    lay_out,
+    order_of,
+    sorts,
+)
 from invoicing.uploads.states import DOCUMENTS, FAILED
 from invoicing.views_available import ask_why
-from invoicing.words import counted, listed
+from invoicing.words import counted, listed, what_is_in
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Practice, Role
@@ -124,7 +131,7 @@ def _as_row(one: Any, zone: ZoneInfo) -> tuple[spreadsheets.Cell, ...]:
     return (
         *(one.number, one.created_at.astimezone(zone), one.get_origin_display()),
         *(str(one.created_by or "Abtrac"), one.rehearsed and label_of(one.rehearsed)),
-        *(one.documents, one.sent, one.failed, one.not_known, one.moving, one.aside),
+        *(what_is_in(one), one.sent, one.failed, one.not_known, one.moving, one.aside),
         *(ended and ended.astimezone(zone), one.took and int(one.took.total_seconds())),
     )
 
@@ -224,9 +231,9 @@ def cancel(request: PracticeRequest, *, batch_number: int) -> HttpResponse:
     found = _batch(batch_number)
     wanted = _ticked(request)
     mine = list(
-        Upload.objects.filter(batch=found, pk__in=wanted, kind__in=DOCUMENTS).values_list(
-            "pk", flat=True
-        )
+        Upload.objects.filter(
+            batch=found, pk__in=wanted, kind__in=selectors.kinds_of(found)
+        ).values_list("pk", flat=True)
     )
     if not mine:
         messages.warning(request, NOTHING_TICKED)
@@ -373,7 +380,8 @@ def _live(request: PracticeRequest, batch: Batch) -> dict[str, Any]:
     rehearsed: str | None = batch.rehearsed  # type: ignore[attr-defined]
     count = getattr(standing, {name: attribute for name, _, attribute in SHOWN}[show])
     hidden = () if may_upload(request) else ("tick",)
-    table = DocumentsTable(selectors.documents_of(batch, show=show), exclude=hidden)
+    rows = selectors.documents_of(batch, show=show)
+    table = TABLES_OF_BATCHES[batch.origin](rows, exclude=hidden)
     table.mixed = len(standing.totals) > 1
     lay_out(table, request, count=count)
     companions = selectors.companions_of(batch)

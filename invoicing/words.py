@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 
 from invoicing.keyset import MOST_COUNTED
-from invoicing.models import Notice, Upload
+from invoicing.models import Batch, Notice, Upload
 from invoicing.uploads.states import FAILED, is_not_known
 
 State = Upload.State
@@ -182,6 +182,13 @@ _BESIDES = {
 }
 
 
+_MADE_FOR: Mapping[str, str] = {
+    Batch.Origin.VOID: "void",
+    Batch.Origin.CLIENTS: "client",
+    Batch.Origin.JOBS: "job",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Besides:
     """What goes with invoices and needs a person, counted by kind."""
@@ -204,6 +211,12 @@ def kinds_counted(counts: Mapping[str, int]) -> str:
     return all_of(
         [counted(counts[kind], word) for kind, word in _BESIDES.items() if counts.get(kind)]
     )
+
+
+def what_is_in(batch: Batch) -> int | str:
+    """How many invoices the batch has, its `documents`; or `3 clients`, where it has none."""
+    documents: int = batch.documents  # type: ignore[attr-defined]
+    return documents if batch.is_of_invoices else counted(documents, _MADE_FOR[batch.origin])
 
 
 def all_of(parts: Sequence[str]) -> str:

@@ -40,7 +40,7 @@ def enqueue_jobs(
     jobs = list(left.select_related("client").order_by("code", "pk"))
     if not jobs:
         return None
-    batch, now = new_batch(actor), clock.now()
+    batch, now = new_batch(actor, origin=Batch.Origin.JOBS), clock.now()
     steps = [job_upload(interface, one, batch=batch, due=now) for one in jobs]
     replaced = adding.follow_on(steps)
     adding.add(steps, actor=actor)
@@ -66,7 +66,7 @@ def update_contact(*, link: ContactLink, name: str, actor: User | None) -> Batch
     )
     if not list(held) or coming.exists():
         return None
-    batch, now = new_batch(actor), clock.now()
+    batch, now = new_batch(actor, origin=Batch.Origin.CLIENTS), clock.now()
     upload = contact_upload(
         link.client, interface=interface, name=name, link=link.name, batch=batch, due=now
     )

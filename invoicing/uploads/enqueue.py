@@ -419,7 +419,7 @@ def enqueue_contacts(
     new = {place: named[place] for place in named if place not in there}
     if not new:
         return None
-    batch, now = new_batch(actor), clock.now()
+    batch, now = new_batch(actor, origin=Batch.Origin.CLIENTS), clock.now()
     uploads = [
         contact_upload(client, interface=interface, name=name, link=link, batch=batch, due=now)
         for (_, link), (client, name) in new.items()

@@ -37,7 +37,7 @@ def void(*, invoice_id: int, reason: str, actor: User | None) -> Batch:
     [sent] = [one for one in rows if is_there(one)]
     assert sent.invoice is not None  # noqa: S101 - documents name their invoice
     total = sent.document["total"] if sent.remote_total is None else sent.remote_total
-    batch, now = new_batch(actor), clock.now()
+    batch, now = new_batch(actor, origin=Batch.Origin.VOID), clock.now()
     latest = uploads.order_by().aggregate(latest=Max("revision"))["latest"]
     voiding = Upload(
         interface=sent.interface,

@@ -914,3 +914,46 @@ def test_a_batch_of_many_is_paged_and_still_counted(
     page = browser.get(url(practice, "batches/9/?per_page=500&page=2"))
     assert len(list(page.context["table"].paginated_rows)) == 5
     assert "0 of 55 sent, 55 on the way" in text_of(page)
+
+
+def test_a_batch_made_for_a_void_clients_or_jobs_tells_of_those(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    client, job, sent = scene.clients[0], scene.job, scene.uploads["sent"]
+    assert sent.invoice
+    with acting_for(practice.pk):
+        batches = [make_batch(number, finished=True) for number in (7, 8, 9)]
+        for one, origin in zip(batches, ("void", "contact", "job"), strict=True):
+            Batch.objects.filter(pk=one.pk).update(origin=origin)
+        void, contacts, jobs = batches
+        make_upload(void, sent.invoice, "voided", kind="void")
+        make_step(contacts, scene.interface, client=client, state="sent", remote_id="c-1")
+        refused = make_step(
+            contacts, scene.interface, client=scene.clients[1], state="refused", reason="No name."
+        )
+        make_step(jobs, scene.interface, job=job, state="sent", remote_id="j-1")
+    for number, words, row, tabs in (
+        (7, "1 of 1 voided", [sent.invoice.number, "Voided"], "All 1 Sent 1"),
+        (8, "1 of 2 sent, 1 refused", [client.name, client.abtrac_id, "Sent"], "All 2 Failed 1"),
+        (9, "1 of 1 sent", [str(job), "Sent"], "All 1 Sent 1"),
+    ):
+        page = browser.get(url(practice, f"batches/{number}/"))
+        told = text_of(page)
+        assert words in told and tabs in told, number
+        assert all(one in told for one in row), number
+        file = browser.get(url(practice, f"batches/{number}/batch.csv")).getvalue().decode()
+        assert all(one in file for one in (row[0], row[-1])), number
+        with counted_queries() as asked:
+            browser.get(url(practice, f"batches/{number}/"))
+        assert len(asked) <= 14
+    history = text_of(browser.get(url(practice, "batches/")))
+    assert "Void Abtrac 1 void 1 0 0 0 Finished" in history
+    assert "Clients Abtrac 2 clients 1 1 0 0 Some failed" in history
+    assert "Jobs Abtrac 1 job 1 0 0 0 Finished" in history
+    # It is retried like any other.
+    answer = browser.post(url(practice, "batches/8/retry/"), {"upload": refused.pk}, follow=True)
+    assert "1 upload on the way again." in said(answer)
+    told = text_of(browser.get(url(practice, "batches/8/")))
+    assert "1 of 2 sent, 1 on the way" in told and "Cancel selected" in told
+    answer = browser.post(url(practice, "batches/8/cancel/"), {"upload": refused.pk}, follow=True)
+    assert "1 upload cancelled." in said(answer)[0]

@@ -72,6 +72,7 @@ def test_jobs_go_one_by_one_and_all_at_once_each_only_once(
     assert last_audit(desk).detail["after"] == {"jobs": 2, "batch": 2}
     desk.work()
     assert books.names(Job) == ["J1", "J2", "J3"]
+    assert [desk.batch(number).origin for number in (1, 2)] == ["job", "job"]
     there = text_of(browser.get(page(desk, "jobs/?state=there")))
     assert "3 jobs , 0 not sent in all" in there
     assert "In Till since" in text_of(browser.get(page(desk, f"jobs/{first.pk}/")))
@@ -145,6 +146,7 @@ def test_clients_are_sent_together_and_what_looks_like_a_contact_is_left_to_a_pe
     assert "2 not in Till yet or not linked" in listed
     ticked = {"place": [str(other.pk), str(alike.pk), "0"], "show": "all"}
     answer = browser.post(page(desk, "clients/send/"), ticked, follow=True)
+    assert desk.batch(1).origin == "contact"
     assert said(answer)[0] == ("1 client on the way to Till in Batch 1; each is looked for first.")
     marked = browser.get(page(desk, "clients/?show=all")).context["new_mark"]
     stale = {"do": "all", "new": "x", "show": "all"}

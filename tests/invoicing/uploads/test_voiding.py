@@ -66,6 +66,7 @@ def test_a_void_goes_through_the_queue_and_frees_the_invoice(known: Desk, books:
         first = voiding.events.earliest("pk")
     assert (first.actor, first.reason) == (known.user, WHY)
     assert known.batch(2).finished_at is not None
+    assert known.batch(2).origin == "void"
     assert is_free(known, invoice)
 
 
