@@ -228,6 +228,32 @@ class Invoice(PracticeOwned):
         return self.total == 0
 
 
+class InvoiceEvent(PracticeOwned):
+    """A person took the invoice off the available list, or put it back: when, who and why."""
+
+    class Move(models.TextChoices):
+        """What was done with it."""
+
+        PARKED = "parked", "Parked"
+        UNPARKED = "unparked", "Un-parked"
+        IN_ACCOUNTS = "in_accounts", "Already in accounts"
+        OFFERED_AGAIN = "offered_again", "Offered again"
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    move = models.CharField(max_length=13, choices=Move)
+    reason = models.CharField(max_length=200, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta(PracticeOwned.Meta):
+        indexes = [models.Index(fields=["invoice", "id"], name="event_of_invoice")]
+
+    def __str__(self) -> str:
+        return self.get_move_display()
+
+
 class InvoiceLine(PracticeOwned):
     """One line; `net` and `tax` are its amounts whatever the tax basis of the price."""
 

@@ -39,6 +39,7 @@ from invoicing.models import (
     Batch,
     Client,
     Invoice,
+    InvoiceEvent,
     InvoiceLine,
     InvoiceSetting,
     Job,
@@ -838,6 +839,12 @@ def lines_of(invoice: Invoice) -> list[InvoiceLine]:
 def payments_of(invoice: Invoice) -> list[PaymentReceived]:
     """What was received against it, oldest first."""
     return list(PaymentReceived.objects.filter(invoice=invoice).order_by("paid_on", "pk"))
+
+
+def events_of(invoice: Invoice) -> list[InvoiceEvent]:
+    """When it was parked, said to be in the accounts, or put back, oldest first."""
+    rows = InvoiceEvent.objects.filter(invoice=invoice).select_related("actor")
+    return list(reversed(rows.order_by("-pk")[:MOST_HISTORY]))
 
 
 def history_of(invoice: Invoice, *, with_bodies: bool, with_documents: bool) -> list[Upload]:

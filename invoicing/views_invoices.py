@@ -15,7 +15,7 @@ from invoicing import selectors, uploads
 from invoicing.badges import badges_of
 from invoicing.documents import invoice_from_json, line_facts
 from invoicing.forms import VoidForm
-from invoicing.models import Invoice, InvoiceLine, Upload
+from invoicing.models import Invoice, InvoiceEvent, InvoiceLine, Upload
 from invoicing.posted import may_upload, to
 from invoicing.prospects import look_ahead
 from invoicing.uploads.states import DOCUMENTS
@@ -42,6 +42,8 @@ def invoice(request: PracticeRequest, *, invoice_id: int) -> HttpResponse:
         shown, with_bodies=request.as_support, with_documents=admin or request.as_support
     )
     look_ahead(history)
+    events = selectors.events_of(shown)
+    _tell_set_aside(history, events)
     documents = [one for one in history if one.kind in DOCUMENTS]
     if admin or request.as_support:
         _read_out(documents)
@@ -55,6 +57,7 @@ def invoice(request: PracticeRequest, *, invoice_id: int) -> HttpResponse:
         "lines": _explained(shown, selectors.lines_of(shown)),
         "payments": selectors.payments_of(shown),
         "uploads": history,
+        "events": events,
         "latest": documents[0] if documents else None,
         "there": next((one for one in documents if is_there(one)), None),
         "why_not_void": why_not_void(history),
@@ -121,6 +124,19 @@ def withdraw_void(request: PracticeRequest, *, invoice_id: int) -> HttpResponse:
     )
     messages.success(request, f"Invoice {shown} stays in the accounts: its void is withdrawn.")
     return to(request, "invoice", invoice_id=shown.pk)
+
+
+def _tell_set_aside(history: Sequence[Upload], events: Sequence[InvoiceEvent]) -> None:
+    """Give each upload that was set aside with its invoice the word for what was said of that."""
+    for one in history:
+        for move in one.moves:  # type: ignore[attr-defined]
+            if move.after != Upload.State.PARKED:
+                continue
+            # What was said is written down before the uploads follow.
+            said = [each for each in events if each.at <= move.at]
+            if said and said[-1].move == InvoiceEvent.Move.IN_ACCOUNTS:
+                words = said[-1].get_move_display()
+                move.words = one.set_aside_as = words  # type: ignore[attr-defined]
 
 
 def _read_out(documents: Sequence[Upload]) -> None:

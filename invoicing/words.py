@@ -45,6 +45,8 @@ def state_of(upload: Upload, *, now: datetime | None = None) -> Told:
         return Told(badge="sent_with_warning", words="Sent with warning")
     if upload.state in (State.REFUSED, State.NEEDS_PERSON) and getattr(upload, "later_batch", None):
         return Told(badge="draft", words="Uploaded again")
+    if as_told := getattr(upload, "set_aside_as", ""):
+        return Told(badge=upload.state, words=as_told)
     if upload.state == State.QUEUED:
         return _waiting(upload, now)
     return Told(badge=upload.state, words=_WORDS[upload.state])

@@ -43,6 +43,7 @@ from invoicing.models import (
     DigestReader,
     DryRun,
     Invoice,
+    InvoiceEvent,
     InvoicePdf,
     ListLayout,
     Notice,
@@ -155,6 +156,7 @@ def make_world(server: LedgerServer, name: str, batch_number: int) -> World:
             document=_frozen(sent, interface),
         )
         UploadEvent.objects.create(upload=upload, after=Upload.State.REFUSED, reason=name)
+        InvoiceEvent.objects.create(invoice=sent, move="parked", reason=name)
         cause = Cause.objects.create(interface=interface, code="refused", message=f"{name} cause")
         Blocked.objects.create(cause=cause, upload=upload)
         PackageDocument.objects.create(

@@ -1,6 +1,6 @@
 """What a person decides about uploads: retry, cancel, park, or say that it is there already."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from interfaces import clock, lanes
 from interfaces.models import AccountingInterface
 from invoicing import causes, documents, preflight
-from invoicing.models import Invoice, Upload, UploadEvent
+from invoicing.models import Invoice, InvoiceEvent, Upload, UploadEvent
 from invoicing.uploads import adding, outcomes, states
 from invoicing.uploads.enqueue import (
     LIVE_COMPANION,
@@ -29,6 +29,7 @@ from invoicing.uploads.voiding import may_be_withdrawn
 from offices.models import User
 
 Kind = Upload.Kind
+Move = InvoiceEvent.Move
 # What there may be only one live upload of.
 Identity = tuple[object, ...]
 
@@ -427,9 +428,11 @@ def park(*, invoice_ids: Sequence[int], reason: str, actor: User | None) -> list
     Those already on their way or sent are left; a failed upload of one becomes parked too.
     """
     parking = _not_gone(Invoice.objects.filter(pk__in=invoice_ids))
+    reason = reason.strip()[:200]
     Invoice.objects.filter(pk__in=parking).update(
-        parked_at=clock.now(), parked_by=actor, parked_reason=reason.strip()[:200]
+        parked_at=clock.now(), parked_by=actor, parked_reason=reason
     )
+    _tell(parking, Move.PARKED, reason=reason, actor=actor)
     _set_aside(parking, actor=actor)
     return parking
 
@@ -441,6 +444,17 @@ def unpark(*, invoice_ids: Sequence[int], actor: User | None) -> int:
     Invoice.objects.filter(pk__in=[one.pk for one in parked]).update(
         parked_at=None, parked_by=None, parked_reason=""
     )
+    _recall(
+        InvoiceEvent(
+            invoice=one,
+            move=Move.PARKED,
+            at=one.parked_at or clock.now(),
+            actor=one.parked_by,
+            reason=one.parked_reason,
+        )
+        for one in parked
+    )
+    _tell([one.pk for one in parked], Move.UNPARKED, actor=actor)
     return len(parked)
 
 
@@ -469,6 +483,17 @@ def unmark_in_accounts(*, invoice_ids: Sequence[int], actor: User | None) -> int
     Invoice.objects.filter(pk__in=[one.pk for one in marked]).update(
         in_accounts_at=None, in_accounts_by=None, in_accounts_reason=""
     )
+    _recall(
+        InvoiceEvent(
+            invoice=one,
+            move=Move.IN_ACCOUNTS,
+            at=one.in_accounts_at or clock.now(),
+            actor=one.in_accounts_by,
+            reason=one.in_accounts_reason,
+        )
+        for one in marked
+    )
+    _tell([one.pk for one in marked], Move.OFFERED_AGAIN, actor=actor)
     return len(marked)
 
 
@@ -478,8 +503,24 @@ def _mark(invoices: QuerySet[Invoice], *, reason: str, actor: User | None) -> li
         Invoice.objects.filter(pk__in=some).update(
             in_accounts_at=clock.now(), in_accounts_by=actor, in_accounts_reason=reason[:200]
         )
+        _tell(some, Move.IN_ACCOUNTS, reason=reason[:200], actor=actor)
         _set_aside(some, actor=actor)
     return marking
+
+
+def _tell(invoice_ids: Sequence[int], move: Move, *, reason: str = "", actor: User | None) -> None:
+    """Write into the history of each invoice what was done with it: before its uploads follow."""
+    InvoiceEvent.objects.bulk_create(
+        InvoiceEvent(invoice_id=one, move=move, reason=reason, actor=actor) for one in invoice_ids
+    )
+
+
+def _recall(events: Iterable[InvoiceEvent]) -> None:
+    """Write down what was done before there was such a history, while it is still known."""
+    rows = list(events)
+    ids = [one.invoice_id for one in rows]
+    told = set(InvoiceEvent.objects.filter(invoice__in=ids).values_list("invoice", "move"))
+    InvoiceEvent.objects.bulk_create(one for one in rows if (one.invoice_id, one.move) not in told)
 
 
 def _not_gone(invoices: QuerySet[Invoice]) -> list[int]:
@@ -517,4 +558,4 @@ def batched(rows: Sequence[int], size: int = 1000) -> Iterator[Sequence[int]]:
 def _locked_invoices(invoice_ids: Sequence[int]) -> list[Invoice]:
     chosen = Invoice.objects.filter(pk__in=invoice_ids)
     hold(chosen)
-    return list(chosen.order_by("id"))
+    return list(chosen.select_related("parked_by", "in_accounts_by").order_by("id"))

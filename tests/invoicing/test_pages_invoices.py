@@ -139,7 +139,7 @@ def test_it_costs_the_same_however_long_its_history_is(
     # Without a history there is none to be read: its moves and its calls are two more.
     assert costs[1] - costs[0] <= 2
     # Those for the log-in and the menu are five of them.
-    assert max(costs) <= 17
+    assert max(costs) <= 18
 
 
 def test_another_practices_invoice_is_not_there(
@@ -171,3 +171,32 @@ def test_each_line_tells_which_rule_gave_its_codes_and_what_is_wrong_with_them(
     page = page_of(practice, admin, invoice.pk)
     assert "By rule" in page
     assert "Which rule gave this?" not in page
+
+
+def test_it_tells_who_took_it_off_the_list_and_put_it_back_and_why(
+    practice: Practice, admin: User, scene: Scene
+) -> None:
+    refused, browser = scene.uploads["refused"], client_of(admin)
+    # Parked before there was such a history.
+    old = {"invoice": scene.parked[0].pk}
+    browser.post(url(practice, "parked/return/"), old)
+    assert "Parked , by ana@harbour.example: Sent by hand in October" in page_of(
+        practice, admin, scene.parked[0].pk
+    )
+    posted = {"invoice": refused.invoice_id, "reason": "Typed in by hand"}
+    browser.post(url(practice, "upload/in-accounts/"), posted)
+    browser.post(url(practice, "in-accounts/return/"), posted)
+    browser.post(url(practice, "upload/park/"), {**posted, "reason": "Disputed"})
+    browser.post(url(practice, "parked/return/"), posted)
+    told = page_of(practice, admin, refused.invoice_id)
+    start = 0
+    for words in (
+        "Already in accounts , by ana@harbour.example: Typed in by hand",
+        "Offered again , by ana@harbour.example",
+        "Parked , by ana@harbour.example: Disputed",
+        "Un-parked , by ana@harbour.example",
+        "Refused \u2192 Already in accounts , by ana@harbour.example",
+    ):
+        assert words in told[start:], words
+        start = told.index(words, start)
+    assert "Refused \u2192 Parked" not in told
