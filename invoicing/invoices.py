@@ -240,14 +240,28 @@ def _locked_by(upload: Upload, beside: Sequence[Upload]) -> Refusal:
     """Why an invoice stays committed, and by which ways it can be taken out of the accounts."""
     assert upload.invoice is not None  # noqa: S101 - a document's upload names its invoice
     choices: list[str] = []
-    if upload.state == State.SENT:
+    voiding = next((one for one in beside if one.kind == Upload.Kind.VOID), None)
+    if upload.state == State.SENT and voiding is None:
         choices = [CREDIT_NOTE] if why_not_void(beside) else [VOID, CREDIT_NOTE]
     return Refusal(
         invoice_id=upload.invoice.abtrac_id,
         code="uploaded",
-        message=_why_locked(upload.invoice, upload, may_void=VOID in choices),
+        message=(
+            _why_being_voided(upload.invoice, voiding)
+            if voiding
+            else _why_locked(upload.invoice, upload, may_void=VOID in choices)
+        ),
         choices=choices,
     )
+
+
+def _why_being_voided(invoice: Invoice, voiding: Upload) -> str:
+    where = f"Invoice {invoice.number} is being voided in {voiding.interface.package.label}"
+    if voiding.state in MOVING:
+        return (
+            f"{where} ({voiding.batch}). Wait until that is through: then it can be un-committed."
+        )
+    return f"{where} ({voiding.batch}), which waits for a person. Open the batch and settle it."
 
 
 def _why_locked(invoice: Invoice, upload: Upload, *, may_void: bool) -> str:

@@ -149,6 +149,29 @@ def test_an_uploaded_invoice_stays_committed(
     assert one.status == "committed"
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("queued", "is being voided in Xero (Batch 7). Wait until that is through"),
+        ("needs_person", "is being voided in Xero (Batch 7), which waits for a person"),
+        ("refused", "so it cannot be un-committed. Void it there, or credit it instead"),
+    ],
+)
+def test_one_that_is_being_voided_says_so_when_it_is_uncommitted(
+    make: Callable[..., Invoice], state: str, words: str
+) -> None:
+    one = make("committed")
+    sent = upload(one, "sent")
+    Upload.objects.create(
+        interface=sent.interface, batch=sent.batch, invoice=one, kind="void", state=state
+    )
+    with pytest.raises(invoices.Refused) as refused:
+        invoices.uncommit(invoice_ids=[one.abtrac_id])
+    assert words in str(refused.value)
+    [why] = refused.value.refusals
+    assert bool(why.choices) == (state == "refused")
+
+
 def test_moving_many_takes_no_more_queries_than_moving_one(
     make: Callable[..., Invoice], django_assert_max_num_queries: Any
 ) -> None:
