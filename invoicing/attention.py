@@ -92,6 +92,12 @@ class Entry:
             return "See what fits"
         return _WAYS.get(self.way, "See what to do")
 
+    @property
+    def is_for_admins(self) -> bool:
+        """Whether only an admin can mend it here."""
+        mends = self.way in ("account", "tax", "pair", "preferences")
+        return mends and self.cause.code != reasons.TAX_DIFFERS
+
 
 _WAYS = {
     "account": "Choose another account",
@@ -99,6 +105,7 @@ _WAYS = {
     "pair": "Choose another code",
     "contact": "Choose the contact",
     "number": "Compare the two",
+    "preferences": "Change the preferences",
     "lock": "See the dates, or park",
     "look": "Look in the package",
 }

@@ -23,8 +23,9 @@ from invoicing.models import Blocked, Cause, Upload
 from invoicing.posted import MOST_AT_ONCE, back, is_id, may_upload, to
 from invoicing.prospects import look_ahead
 from invoicing.reasons import client_of
+from invoicing.sign_in import who_can
 from invoicing.views_available import ask_why
-from invoicing.words import kinds_counted
+from invoicing.words import kinds_counted, listed
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Role
@@ -84,6 +85,7 @@ def cause(request: PracticeRequest, *, cause_id: int) -> HttpResponse:
         if not found.closed_at
         else [],
         "client_id": client_id,
+        "admins": "" if request.role.includes(Role.ADMIN) else listed(who_can(request)),
         "package_words": _words_of_package(request, rows),
         "here": reverse("invoicing:cause", args=[request.practice.slug, found.pk]),
     }

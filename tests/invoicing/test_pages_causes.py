@@ -403,9 +403,12 @@ def test_who_may_not_mend_a_cause_sees_it_all_the_same(few: Month, role: Role) -
     page = text_of(someone.get(path))
     assert "Account 205 is archived in Xero: blocks 3 invoices, NZD 345.00" in page
     assert ("Check again" in page) == (role == Role.ACCOUNTS)
-    assert ("An admin of your practice can choose another one here" in page) == (
-        role == Role.ACCOUNTS
-    )
+    asked = f"An admin of your practice can choose another one here: ask {few.admin}."
+    assert (asked in page) == (role == Role.ACCOUNTS)
+    entries = text_of(someone.get(url(few.practice, "attention/")))
+    assert ("Ask an admin: choose another account" in entries) == (role == Role.ACCOUNTS)
+    assert "Choose another account : Account 205" not in entries
+    assert "Choose another account : Account 205" in text_of(few.page())
     assert ("need attention" in text_of(someone.get(url(few.practice) + "upload/"))) == (
         role == Role.ACCOUNTS
     )
