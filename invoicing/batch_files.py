@@ -85,7 +85,7 @@ def _about(upload: Upload) -> Sequence[Cell]:
     invoice, job = upload.invoice, upload.job
     client = upload.client or (invoice and invoice.client) or (job and job.client)
     return (
-        invoice.number if invoice else "",
+        upload.sent_as if invoice else "",  # type: ignore[attr-defined]
         upload.get_kind_display(),
         client.name if client else "",
         str(job) if job else "",
@@ -98,7 +98,8 @@ def _about(upload: Upload) -> Sequence[Cell]:
 def _reasons(upload: Upload) -> Iterator[Sequence[Cell]]:
     invoice, job = upload.invoice, upload.job
     client = upload.client or (invoice and invoice.client) or (job and job.client)
-    number = invoice.number if invoice else job.code if job else ""
+    named = _about(upload)[0]
+    number = named or (job.code if job else "")
     for reason in upload.reason.splitlines() or [""]:
         _, line = without_prefix(reason)
         yield (

@@ -27,6 +27,7 @@ from django.db.models import (
     Value,
     When,
 )
+from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -572,11 +573,16 @@ def documents_of(batch: Batch, *, show: str = "all") -> QuerySet[Upload]:
         Upload.objects.filter(batch=batch, kind__in=kinds_of(batch))
         .select_related("invoice", "interface__lane", *_NAMED.get(batch.origin, ()))
         .annotate(later_batch=Subquery(later.order_by("-pk").values("batch__number")[:1]))
-        .annotate(rank=rank, absent_at=_proven_absent())
+        .annotate(rank=rank, absent_at=_proven_absent(), sent_as=_number_as_sent())
         .filter(SHOWN.get(show, Q()))
         .defer("document")
     )
     return rows.order_by("rank", "pk") if batch.finished_at else rows.order_by("pk")
+
+
+def _number_as_sent() -> Coalesce:
+    """The number it went under; the invoice may be under another by now."""
+    return Coalesce(KT("document__number"), F("invoice__number"), output_field=CharField())
 
 
 def kinds_of(batch: Batch) -> tuple[str, ...]:
@@ -628,6 +634,7 @@ def retryable(batch: Batch, *, upload_ids: Sequence[int] | None, which: str = ""
 def errors_of(batch: Batch) -> QuerySet[Upload]:
     """What needs a person of the batch, of any kind, in its order."""
     rows = Upload.objects.filter(batch=batch, state__in=FAILED).filter(~went_on())
+    rows = rows.annotate(sent_as=_number_as_sent())
     return rows.defer("document").order_by("pk")
 
 

@@ -320,7 +320,7 @@ class DocumentsTable(tables.Table):  # type: ignore[misc]
     number = cell(
         "upload_number",
         verbose_name="Invoice No",
-        order_by=("invoice__number", "pk"),
+        order_by=("sent_as", "pk"),
         attrs=_WORDS,
     )
     name = tables.Column(

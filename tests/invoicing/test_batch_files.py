@@ -176,3 +176,15 @@ def test_a_pdf_that_is_not_attached_is_a_warning_on_its_invoice(
     assert ("Sent with warning" in row) == bool(words)
     assert words in row
     assert "1 of 1 sent" in text_of(page)
+
+
+def test_a_batch_names_its_invoices_as_they_were_sent(practice: Practice, scene: Scene) -> None:
+    sent = scene.uploads["sent"]
+    assert sent.invoice
+    number = sent.invoice.number
+    with acting_for(practice.pk):
+        Invoice.objects.filter(uploads=sent).update(number="Renumbered")
+    browser = client_of(make_member(practice, Role.ACCOUNTS))
+    rows = rows_of(browser.get(url(practice, "batches/1/batch.csv")))
+    assert number in [row["Invoice No"] for row in rows]
+    assert f"{number} now Renumbered" in text_of(browser.get(url(practice, "batches/1/")))
