@@ -285,5 +285,6 @@ def test_it_all_can_be_done_by_keyboard(
     keyboard.press(page.get_by_role("link", name="Show what will be sent of A-1"))
     expect(page.get_by_text("Xero will show NZD 1,150.00")).to_be_visible()
     keyboard.press(page.get_by_role("button", name="Upload to accounts"))
+    page.wait_for_url("**/batches/1/")  # before it is answered there is nothing to work on
     work(office_practice)
     expect(page.locator("#batch-words")).to_have_text("1 of 1 sent")
