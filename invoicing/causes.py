@@ -31,13 +31,16 @@ def open_causes() -> QuerySet[Cause]:
     return Cause.objects.filter(closed_at__isnull=True)
 
 
-def held_up(uploads: Sequence[Upload]) -> None:
+def held_up(uploads: Sequence[Upload], *, instead_of: Collection[int] = ()) -> None:
     """These have failed: from now on exactly the causes they have failed for hold each of them up.
 
-    One that waits for a contact or job that failed joins the causes of that one.
+    One that waits for a contact or job that failed joins the causes of that one. What they were
+    uploaded `instead_of` is let go; a cause that held that up and holds these stays the same one.
     """
     if not uploads:
+        let_go_of(instead_of)
         return
+    gone = _holding(instead_of)
     before = _holding([one.pk for one in uploads if one.has_causes])
     theirs = _holding([one.waits_for.pk for one in uploads if one.waits_for])
     joining = {
@@ -53,7 +56,8 @@ def held_up(uploads: Sequence[Upload]) -> None:
         for one in uploads
         if one.pk not in joining
     }
-    known = {pk for held in (*before.values(), *theirs.values()) for pk in held}
+    kept = (*before.values(), *theirs.values(), *gone.values())
+    known = {pk for held in kept for pk in held}
     opened = _opened(
         {place: one for places in own.values() for place, one in places.items()}, known
     )
@@ -77,10 +81,12 @@ def held_up(uploads: Sequence[Upload]) -> None:
     _clear(
         {
             upload_id: {cause: pk for cause, pk in held.items() if (upload_id, cause) not in stays}
-            for upload_id, held in before.items()
+            for upload_id, held in {**gone, **before}.items()
         }
     )
     _mark(uploads, has_causes=True)
+    if gone:
+        Upload.objects.filter(pk__in=gone).update(has_causes=False)
 
 
 def let_go(uploads: Sequence[Upload]) -> None:

@@ -282,10 +282,9 @@ def why_not_by_itself(invoice: Invoice, batches: Mapping[int, int]) -> str:
 def _in_step(uploads: Sequence[Upload], replaced: set[int], *, before: _Before) -> None:
     """The new uploads take the place of earlier ones; those refused at once have their causes."""
     earlier = {pk for one in uploads for pk in before.held_up.get(one.invoice_id or 0, ())}
-    causes.let_go_of(earlier | replaced)
     refused = [one for one in uploads if one.state == State.REFUSED]
     adding.learn_ids(refused)
-    causes.held_up(refused)
+    causes.held_up(refused, instead_of=earlier | replaced)
 
 
 def new_batch(actor: User | None, *, origin: Batch.Origin = Batch.Origin.CLICK) -> Batch:

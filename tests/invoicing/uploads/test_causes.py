@@ -103,10 +103,15 @@ def test_what_our_own_checks_refuse_has_its_cause_at_the_click(known: Desk) -> N
     try_again(known, *missing)
     assert standing(known) == expected
     first = known.of(missing[0])
+    with acting_for(known.practice.pk):
+        cause = open_causes().get()
     known.upload(missing[0])
     assert standing(known) == {"account_unknown 999": [str(one) for one in reversed(missing)]}
     assert not known.of_pk(first.pk).has_causes
+    known.upload(*missing)
     with acting_for(known.practice.pk):
+        # Refused for the same once more: it is the same cause, since when it was.
+        assert open_causes().get() == cause
         park(invoice_ids=[one.pk for one in missing], reason="By hand", actor=known.user)
     assert standing(known) == {}
 
