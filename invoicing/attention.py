@@ -13,7 +13,7 @@ from interfaces.models import AccountingInterface
 from invoicing import reasons
 from invoicing.causes import open_causes
 from invoicing.models import Blocked, Cause, InvoiceLine, Upload
-from invoicing.uploads.states import DOCUMENTS, FAILED, MOVING
+from invoicing.uploads.states import DOCUMENTS, FAILED, MOVING, State
 from invoicing.words import counted, kinds_counted, money
 
 PER_PAGE = 20
@@ -35,6 +35,8 @@ class Entry:
     totals: list[tuple[str, Decimal]] = field(default_factory=list)
     besides: dict[str, int] = field(default_factory=dict)
     fixed: int = 0
+    # Parked or given up: it waits no more, and is not in the accounts.
+    aside: int = 0
     tried: int = 0
     named: list[Blocked] = field(default_factory=list)
 
@@ -44,11 +46,18 @@ class Entry:
         return self.documents or sum(self.besides.values())
 
     @property
+    def over(self) -> int:
+        """How many it holds up no more."""
+        return self.fixed + self.aside
+
+    @property
     def counter(self) -> str:
-        """`3 of 17 fixed, 2 being tried`; nothing before anything was done."""
+        """`3 of 17 fixed, 1 set aside, 2 being tried`; nothing before anything was done."""
         parts = []
         if self.fixed:
-            parts.append(f"{self.fixed:,} of {self.fixed + self.held_up:,} fixed")
+            parts.append(f"{self.fixed:,} of {self.over + self.held_up:,} fixed")
+        if self.aside:
+            parts.append(f"{self.aside:,} set aside")
         if self.tried:
             parts.append(f"{self.tried:,} being tried")
         return ", ".join(parts)
@@ -271,14 +280,16 @@ def _entries(
     for row in counts.annotate(
         held=Count("pk", filter=waiting),
         tried=Count("pk", filter=waiting & Q(upload__state__in=MOVING)),
-        fixed=Count("pk", filter=~waiting),
+        over=Count("pk", filter=~waiting),
+        aside=Count("pk", filter=~waiting & Q(upload__state__in=(State.PARKED, State.CANCELLED))),
     ):
         entry, is_document = entries[row["cause_id"]], row["upload__kind"] in DOCUMENTS
         if not is_document and row["held"]:
             entry.besides[row["upload__kind"]] = row["held"]
         if is_document or not entry.documents:
             entry.tried += row["tried"]
-            entry.fixed += row["fixed"]
+            entry.fixed += row["over"] - row["aside"]
+            entry.aside += row["aside"]
     return list(entries.values())
 
 

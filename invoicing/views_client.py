@@ -118,8 +118,9 @@ def _link(request: PracticeRequest, interface: AccountingInterface, match: Match
     messages.success(request, f"{match.client} is linked to {contact.name} in {label}.")
     _check_again(request, interface, match)
     others = ContactLink.objects.filter(interface=interface, remote_id=contact.remote_id)
-    names = others.exclude(client=match.client_id).values_list("client__name", flat=True)
-    if sharing := sorted(set(names)):
+    named = others.exclude(client=match.client_id).values_list("client__name", "client__abtrac_id")
+    # Of two clients of one name only the IDs tell which.
+    if sharing := [f"{name} ({abtrac_id})" for name, abtrac_id in sorted(set(named))]:
         messages.warning(
             request,
             f"{contact.name} is the contact of {', '.join(sharing[:5])} as well: their invoices are"

@@ -463,6 +463,21 @@ def test_what_a_cause_holds_up_is_parked_together_and_closes_it(few: Month) -> N
     assert said(few.post(f"attention/{cause.pk}/check/")) == [nothing]
 
 
+def test_what_is_parked_is_set_aside_and_not_counted_as_fixed(few: Month) -> None:
+    cause = few.cause("account_archived", "205")
+    with acting_for(few.practice.pk):
+        first, second, _ = Invoice.objects.order_by("number")
+    few.post("upload/park/", invoice=[first.pk], reason="By hand")
+    with acting_for(few.practice.pk):
+        sent = Upload.objects.get(invoice=second)
+        states.move([sent], State.QUEUED)
+        Upload.objects.filter(pk=sent.pk).update(state="sending", remote_id="x-1")
+        sent.refresh_from_db()
+        states.move([sent], State.SENT)
+    assert "1 of 3 fixed, 1 set aside" in text_of(few.page())
+    assert "Fixed or set aside 2" in text_of(few.page(f"attention/{cause.pk}/"))
+
+
 def test_what_holds_up_no_invoice_is_given_up_and_closes_its_cause(month: Month) -> None:
     with acting_for(month.practice.pk):
         [invoice] = invoices_of(month, 1, place=0)

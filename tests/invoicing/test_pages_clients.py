@@ -332,7 +332,7 @@ def test_a_contact_is_searched_linked_shared_with_a_warning_and_unlinked(
     again = browser.post(f"{its_page}decide/", form, follow=True)
     assert said(again) == ["Ridgeline was linked meanwhile. Look again; unlink it first."]
     both = browser.post(page_of(offline, f"{other.pk}/decide/"), form, follow=True)
-    assert "is the contact of Ridgeline as well" in said(both)[1]
+    assert f"is the contact of Ridgeline ({client.abtrac_id}) as well" in said(both)[1]
     assert "Also the contact of Kauri" in text_of(browser.get(its_page))
     undone = browser.post(f"{its_page}decide/", {"do": "unlink", "name": ""}, follow=True)
     assert said(undone) == ["Ridgeline is not linked any more."]
