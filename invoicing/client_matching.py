@@ -127,7 +127,8 @@ def matches(
     holders: dict[str, dict[int, str]] = {}
     for link in links.values():
         earlier.setdefault(link.client_id, []).append(link)
-        holders.setdefault(link.remote_id, {})[link.client_id] = link.client.name
+        holder = _told(link.client.name, link.client.abtrac_id)
+        holders.setdefault(link.remote_id, {})[link.client_id] = holder
     by_number = rule_of(interface) == BY_NUMBER
     label, read_at = interface.package.label, interface.contacts_read_at
     found = []
@@ -252,7 +253,8 @@ def _not_twice(found: Sequence[Match], holders: Mapping[str, Mapping[int, str]])
     claims: dict[str, dict[int, str]] = {}
     for one in found:
         if one.exact:
-            claims.setdefault(one.exact.remote_id, {})[one.client_id] = one.client
+            claimed = claims.setdefault(one.exact.remote_id, {})
+            claimed[one.client_id] = _told(one.client, one.number)
     sure = []
     for one in found:
         if not one.exact:
@@ -263,6 +265,11 @@ def _not_twice(found: Sequence[Match], holders: Mapping[str, Mapping[int, str]])
         others.pop(one.client_id, None)
         sure.append(_shared(one, sorted(others.values())) if others else one)
     return sure
+
+
+def _told(client: str, number: str) -> str:
+    """Of two clients of one name only the IDs tell which."""
+    return f"{client} ({number})"
 
 
 def _shared(match: Match, others: Sequence[str]) -> Match:

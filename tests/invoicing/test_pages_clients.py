@@ -333,7 +333,7 @@ def test_a_contact_is_searched_linked_shared_with_a_warning_and_unlinked(
     assert said(again) == ["Ridgeline was linked meanwhile. Look again; unlink it first."]
     both = browser.post(page_of(offline, f"{other.pk}/decide/"), form, follow=True)
     assert f"is the contact of Ridgeline ({client.abtrac_id}) as well" in said(both)[1]
-    assert "Also the contact of Kauri" in text_of(browser.get(its_page))
+    assert f"Also the contact of Kauri ({other.abtrac_id})" in text_of(browser.get(its_page))
     undone = browser.post(f"{its_page}decide/", {"do": "unlink", "name": ""}, follow=True)
     assert said(undone) == ["Ridgeline is not linked any more."]
     assert links(offline) == {"Kauri": contact.remote_id}
