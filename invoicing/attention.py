@@ -102,6 +102,16 @@ class Entry:
         return _WAYS.get(self.way, "See what to do")
 
     @property
+    def next_step(self) -> str:
+        """What to do, in the words of the buttons here: what batches call to retry."""
+        return self.cause.next_step.replace("retry", "check again").replace("Retry", "Check again")
+
+    @property
+    def is_restored_there(self) -> bool:
+        """Whether it is mended by bringing the contact back in the package."""
+        return self.way == "contact" and self.cause.code == "contact_archived"
+
+    @property
     def is_for_admins(self) -> bool:
         """Whether only an admin can mend it here."""
         mends = self.way in ("account", "tax", "pair", "preferences")

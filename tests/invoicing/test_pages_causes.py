@@ -463,6 +463,29 @@ def test_what_a_cause_holds_up_is_parked_together_and_closes_it(few: Month) -> N
     assert said(few.post(f"attention/{cause.pk}/check/")) == [nothing]
 
 
+@pytest.mark.parametrize("code", ["contact_archived", "name_refused"])
+def test_the_words_are_those_of_the_buttons_and_only_what_was_archived_is_restored(
+    month: Month, code: str
+) -> None:
+    with acting_for(month.practice.pk):
+        cause = Cause.objects.create(
+            interface=month.interface,
+            code=code,
+            field="contact",
+            subject=f"{month.clients[0].pk}|",
+            message="The contact cannot be used.",
+            next_step="Correct the client in Abtrac, then retry.",
+        )
+        upload = make_upload(
+            make_batch(1), invoices_of(month, 1, place=0)[0], State.REFUSED, has_causes=True
+        )
+        Blocked.objects.create(cause=cause, upload=upload)
+    page = text_of(month.page(f"attention/{cause.pk}/"))
+    assert ("I have restored it in Xero" in page) == (code == "contact_archived")
+    for words in (page, text_of(month.page())):
+        assert "Correct the client in Abtrac, then check again." in words
+
+
 def test_what_is_parked_is_set_aside_and_not_counted_as_fixed(few: Month) -> None:
     cause = few.cause("account_archived", "205")
     with acting_for(few.practice.pk):
