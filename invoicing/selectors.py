@@ -317,6 +317,8 @@ def batches() -> QuerySet[Batch]:
         failed=_count_of(Q(state__in=FAILED) & ~NOT_KNOWN & ~went_on()),
         not_known=_count_of(NOT_KNOWN & ~went_on()),
         moving=_count_of(Q(state__in=MOVING)),
+        # Of those set aside: what failed here, and went on in a later batch.
+        failed_before=_count_of(Q(state__in=FAILED) & went_on()),
         aside=_count_of(_ASIDE | Q(state__in=FAILED) & went_on()),
     )
 

@@ -304,7 +304,9 @@ class BatchesTable(LongTable):
         fields = ()
         order_by = "-number"
         empty_text = "No batch is like that, or nothing has been uploaded yet."
-        row_attrs = {"class": lambda record: "row-failed" if record.failed else ""}
+        row_attrs = {
+            "class": lambda record: "row-failed" if record.failed or record.failed_before else ""
+        }
 
 
 # What can be laid out, by name.

@@ -54,7 +54,7 @@ from invoicing.tables import (
 )
 from invoicing.uploads.states import DOCUMENTS, FAILED
 from invoicing.views_available import ask_why
-from invoicing.words import counted, listed, what_is_in
+from invoicing.words import besides_told, counted, listed, states_of_batch, what_is_in
 from offices.access import PracticeRequest, practice_view
 from offices.audit import record_request
 from offices.models import Practice, Role
@@ -108,7 +108,7 @@ def batches_file(request: PracticeRequest) -> StreamingHttpResponse:
 
 HISTORY = (
     *("Batch", "Made", "Began with", "By", "Rehearsal", "Invoices", "Sent", "Failed"),
-    *("Not known", "On the way", "Set aside", "Finished", "Took (seconds)"),
+    *("Not known", "On the way", "Set aside", "State", "Finished", "Took (seconds)"),
 )
 
 
@@ -120,6 +120,7 @@ def _history(
     while True:
         with acting_for(practice.pk):
             found = keyset.each(rows, order=order, place=last, size=AT_ONCE)
+            selectors.count_besides(found)
         yield from (_as_row(one, zone) for one in found)
         if len(found) < AT_ONCE:
             return
@@ -128,11 +129,13 @@ def _history(
 
 def _as_row(one: Any, zone: ZoneInfo) -> tuple[spreadsheets.Cell, ...]:
     ended = one.first_finished_at
+    state = [*(told.words for told in states_of_batch(one)), besides_told(one.besides)]
     return (
         *(one.number, one.created_at.astimezone(zone), one.get_origin_display()),
         *(str(one.created_by or "Abtrac"), one.rehearsed and label_of(one.rehearsed)),
         *(what_is_in(one), one.sent, one.failed, one.not_known, one.moving, one.aside),
-        *(ended and ended.astimezone(zone), one.took and int(one.took.total_seconds())),
+        "; ".join(part for part in state if part),
+        *(ended and ended.astimezone(zone), one.took and round(one.took.total_seconds())),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
@@ -219,6 +220,36 @@ def what_is_in(batch: Batch) -> int | str:
     """How many invoices the batch has, its `documents`; or `3 clients`, where it has none."""
     documents: int = batch.documents  # type: ignore[attr-defined]
     return documents if batch.is_of_invoices else counted(documents, _MADE_FOR[batch.origin])
+
+
+def states_of_batch(batch: Any) -> list[Told]:
+    """How a batch of the list fares; it comes with its counts and its `besides`."""
+    told: list[Told] = []
+    if batch.moving:
+        told.append(Told(badge="sending", words="On the way"))
+    elif batch.failed and batch.failed == batch.documents:
+        told.append(Told(badge="failed", words="All failed"))
+    elif batch.failed or batch.besides.failed:
+        told.append(Told(badge="failed", words="Some failed"))
+    elif batch.besides.not_known and not batch.not_known:
+        told.append(Told(badge="needs_person", words="Not known: please check"))
+    elif batch.failed_before:
+        count = number_format(batch.failed_before, use_l10n=True, force_grouping=True)
+        told.append(Told(badge="warning", words=f"{count} failed, uploaded again later"))
+    elif not batch.not_known:
+        told.append(_ended(batch))
+    if batch.not_known:
+        count = number_format(batch.not_known, use_l10n=True, force_grouping=True)
+        told.append(Told(badge="needs_person", words=f"{count} not known: please check"))
+    return told
+
+
+def _ended(batch: Any) -> Told:
+    if not batch.finished_at:
+        return Told(badge="sending", words="Finishing")
+    if batch.documents and not batch.sent:
+        return Told(badge="draft", words="None sent")
+    return Told(badge="sent", words="Finished")
 
 
 def all_of(parts: Sequence[str]) -> str:

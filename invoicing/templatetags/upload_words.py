@@ -21,6 +21,7 @@ register.filter("clock_time", words.clock_time)
 register.filter("warnings_of", words.warnings_of)
 register.filter("up_to", words.up_to)
 register.filter("what_is_in", words.what_is_in)
+register.filter("states_of_batch", words.states_of_batch)
 register.filter("besides_told", words.besides_told)
 register.filter("notice_told", words.notice_told)
 

@@ -384,6 +384,7 @@ def test_the_history_is_downloaded_as_it_is_filtered(
     assert [row[0] for row in rows] == ["1", "2"]
     assert rows[0][3] == "'=cmd|calc@harbour.example"
     assert rows[1][5:7] == ["1", "1"]
+    assert dict(zip(head, rows[1], strict=True))["State"] == "Finished"
     with acting_for(practice.pk):
         assert AuditEntry.objects.get(action="batches.exported").detail == {
             "filter": f"who={formula.pk}&sort=number"

@@ -343,9 +343,12 @@ def test_one_refused_again_in_a_later_batch_fails_only_there(
         assert "Retry" not in text_of(page)
         assert "0 of 1 sent, 1 set aside" in text_of(page)
     assert "Retry all that failed (1)" in text_of(browser.get(url(practice, "batches/9/")))
-    listed = text_of(browser.get(url(practice, "batches/")))
+    answer = browser.get(url(practice, "batches/"))
+    listed = text_of(answer)
+    # All three stand out as runs that failed.
+    assert answer.content.decode().count("row-failed") == 4
     assert listed.count("Abtrac 1 0 1 0 0 All failed") == 1
-    assert listed.count("Abtrac 1 0 0 0 1 None sent") == 2
+    assert listed.count("Abtrac 1 0 0 0 1 1 failed, uploaded again later") == 2
     answer = browser.post(url(practice, "batches/7/retry/"), {"only": rows[0].pk}, follow=True)
     assert said(answer) == ["None of these has failed."]
 
