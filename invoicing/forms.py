@@ -12,6 +12,7 @@ from interfaces.forms import PreferencesForm
 from interfaces.models import AccountingInterface
 from interfaces.preferences import save_preferences
 from interfaces.selectors import preferences_in_words
+from interfaces.typed_names import check_name
 from invoicing import digests
 from offices.models import User
 
@@ -35,6 +36,7 @@ class VoidForm(forms.Form):
     reason = forms.CharField(
         max_length=200,
         help_text="Kept in its history, for example “Sent to the wrong client”.",
+        validators=[check_name],
     )
 
 

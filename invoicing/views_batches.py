@@ -203,6 +203,7 @@ def retry(request: PracticeRequest, *, batch_number: int) -> HttpResponse:
     """Try uploads that need a person again: one, those ticked, or all of one sort."""
     found = _batch(batch_number)
     which = request.POST.get("all", "")
+    which = which if which in selectors.RETRIED else ""
     wanted = None if which else _ticked(request)
     rows = selectors.retryable(found, upload_ids=wanted, which=which)[:MOST_AT_ONCE]
     if not rows:

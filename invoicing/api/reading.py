@@ -9,7 +9,7 @@ from django.conf import settings
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from invoicing.api.fields import Text
+from invoicing.api.fields import Identity, Text
 from invoicing.api.problems import Problem, Problems, TooLarge, from_detail, printable
 from invoicing.api.rows import (
     UNKNOWN,
@@ -66,7 +66,8 @@ class InvoiceIds(Row):
 class VoidReason(Row):
     """Why an invoice is taken back."""
 
-    reason = Text(max_length=200)
+    # It is read in the history beside other words, which nothing unseen in it may turn around.
+    reason = Identity(max_length=200)
 
 
 @dataclass(frozen=True, kw_only=True)

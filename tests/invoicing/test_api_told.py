@@ -304,6 +304,8 @@ def test_what_is_in_the_accounts_tells_the_ways_out_and_is_voided_by_the_first(
         document={"key": "k", "total": "1150.00", "number": "AK-I1"},
     )
     [told] = abtrac.move("uncommit", "I1").json()["problems"]
+    unseen = abtrac.call("POST", "invoices/I1/void", {"reason": "Wrong \u202eclient"})
+    assert problems(unseen) == {"reason": "invisible"}
     void = {"do": "void", "method": "POST", "address": "/api/v1/invoices/I1/void"}
     assert told["choices"] == [void, {"do": "credit_note", "method": "", "address": ""}]
     bodies: list[Any] = [{}, {"reason": " "}, {"reason": "Wrong", "more": 1}, []]

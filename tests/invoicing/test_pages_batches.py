@@ -540,11 +540,20 @@ def test_one_several_or_all_that_failed_can_be_retried(
     assert states(practice, one, two) == ["queued", "needs_person"]
     browser.post(url(practice, "batches/1/retry/"), {"upload": [two.pk, one.pk]}, follow=True)
     assert states(practice, two) == ["unknown"]
-    answer = browser.post(url(practice, "batches/1/retry/"), {"all": "1"}, follow=True)
-    assert said(answer) == ["2 uploads on the way again."]  # the unknown one and the PDF
+    answer = browser.post(url(practice, "batches/1/retry/"), {"all": "failed"}, follow=True)
+    assert said(answer) == ["1 upload on the way again."]  # the PDF
+    browser.post(url(practice, "batches/1/retry/"), {"all": "not_known"})
     assert states(practice, scene.uploads["not_known"]) == ["unknown"]
     with acting_for(practice.pk):
-        assert AuditEntry.objects.filter(action="batch.retried").count() == 3
+        assert AuditEntry.objects.filter(action="batch.retried").count() == 4
+
+
+def test_only_what_the_page_offers_is_retried_at_once(
+    practice: Practice, scene: Scene, browser: Browser
+) -> None:
+    answer = browser.post(url(practice, "batches/1/retry/"), {"all": "anything"}, follow=True)
+    assert said(answer) == ["Nothing was done: tick at least one row first."]
+    assert states(practice, scene.uploads["refused"]) == [State.REFUSED]
 
 
 def test_what_went_on_in_another_batch_is_not_retried(
