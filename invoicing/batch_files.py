@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from django.utils.timezone import localtime
 
@@ -12,35 +13,16 @@ from invoicing.reasons import without_prefix
 from invoicing.spreadsheets import Cell
 from invoicing.words import state_of, warnings_of
 
+# What both files begin with.
+_ABOUT = (
+    *("Invoice No", "What", "Client", "Job", "Name on Invoice", "Invoice Date", "Currency"),
+    *("Amount excl Tax", "Amount incl Tax", "State"),
+)
 WHOLE = (
-    "Invoice No",
-    "What",
-    "Client",
-    "Job",
-    "Name on Invoice",
-    "Invoice Date",
-    "Currency",
-    "Amount excl Tax",
-    "Amount incl Tax",
-    "State",
-    "Number in the package",
-    "Sent",
-    "Interface",
-    "What happened",
-    "What to do",
-    "Link",
+    *_ABOUT,
+    *("Number in the package", "Sent", "Interface", "What happened", "What to do", "Link"),
 )
-ERRORS = (
-    "Number",
-    "What",
-    "Client",
-    "Currency",
-    "Total",
-    "State",
-    "Line",
-    "What happened",
-    "What to do",
-)
+ERRORS = (*_ABOUT, "Line", "Interface", "What happened", "What to do")
 _NAMED = ("invoice__client", "client", "job__client", "interface__lane")
 
 
@@ -70,7 +52,6 @@ def _row(upload: Upload) -> Sequence[Cell]:
     prospect = upload.prospect  # type: ignore[attr-defined]
     return (
         *_about(upload),
-        state_of(upload).words,
         upload.remote_number if upload.sent_at else "",
         upload.sent_at and localtime(upload.sent_at),
         upload.interface.name,
@@ -81,7 +62,7 @@ def _row(upload: Upload) -> Sequence[Cell]:
 
 
 def _about(upload: Upload) -> Sequence[Cell]:
-    """What it is: its invoice, or its client or job alone."""
+    """What it is, its invoice or its client or job alone, and its state."""
     invoice, job = upload.invoice, upload.job
     client = upload.client or (invoice and invoice.client) or (job and job.client)
     return (
@@ -92,27 +73,19 @@ def _about(upload: Upload) -> Sequence[Cell]:
         invoice.name_on_invoice if invoice else "",
         *((invoice.issued, invoice.currency) if invoice else (None, "")),
         *((invoice.net, invoice.total) if invoice else (None, None)),
+        state_of(upload).words,
     )
 
 
 def _reasons(upload: Upload) -> Iterator[Sequence[Cell]]:
-    invoice, job = upload.invoice, upload.job
-    client = upload.client or (invoice and invoice.client) or (job and job.client)
-    named = _about(upload)[0]
-    number = named or (job.code if job else "")
-    for reason in upload.reason.splitlines() or [""]:
+    reasons = upload.reason.splitlines() or [""]
+    steps = upload.prospect.next_step.splitlines()  # type: ignore[attr-defined]
+    if len(steps) != len(reasons):
+        # Which step is for which reason is not known: they are told once, beside the first.
+        steps = [_one_line(" ".join(steps))]
+    for reason, step in zip_longest(reasons, steps, fillvalue=""):
         _, line = without_prefix(reason)
-        yield (
-            number,
-            upload.get_kind_display(),
-            client.name if client else "",
-            invoice.currency if invoice else "",
-            invoice.total if invoice else None,
-            state_of(upload).words,
-            line or None,
-            reason,
-            _one_line(upload.prospect.next_step),  # type: ignore[attr-defined]
-        )
+        yield (*_about(upload), line or None, upload.interface.name, reason, step)
 
 
 def _one_line(text: str) -> str:

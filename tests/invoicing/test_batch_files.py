@@ -53,17 +53,23 @@ def test_the_errors_of_a_batch_are_a_row_for_each_reason(practice: Practice, sce
     first, second, *_, pdf = rows
     assert refused.invoice
     assert first == {
-        "Number": refused.invoice.number,
+        "Invoice No": refused.invoice.number,
         "What": "Invoice",
         "Client": refused.invoice.client.name,
+        "Job": "",
+        "Name on Invoice": refused.invoice.name_on_invoice,
+        "Invoice Date": f"{refused.invoice.issued}",
         "Currency": "NZD",
-        "Total": f"{refused.invoice.total}",
+        "Amount excl Tax": f"{refused.invoice.net}",
+        "Amount incl Tax": f"{refused.invoice.total}",
         "State": "Refused",
         "Line": "2",
+        "Interface": refused.interface.name,
         "What happened": f"Invoice {refused.invoice}, line 2: account 260 is archived in Xero.",
         "What to do": "Choose another account, or restore 260 in Xero. Then retry.",
     }
-    assert second["Line"] == "3"
+    # What to do is told once.
+    assert (second["Line"], second["What to do"]) == ("3", "")
     assert (pdf["What"], pdf["Line"]) == ("PDF", "")
     with acting_for(practice.pk):
         entry = AuditEntry.objects.get(action="batch.errors_exported")
