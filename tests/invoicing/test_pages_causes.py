@@ -506,18 +506,18 @@ def test_what_holds_up_no_invoice_is_given_up_and_closes_its_cause(month: Month)
         [invoice] = invoices_of(month, 1, place=0)
         batch = make_batch(1)
         make_upload(batch, invoice, State.SENT)
-        void = make_upload(batch, invoice, State.QUEUED, kind="void", reason="It has payments.")
-        states.move([void], State.REFUSED)
+        pdf = make_upload(batch, invoice, State.QUEUED, kind="pdf", reason="It is too large.")
+        states.move([pdf], State.REFUSED)
         cause = open_causes().get()
     page = text_of(month.page(f"attention/{cause.pk}/"))
     assert "Give it up" in page
     assert "Park" not in page
     done = month.post(f"attention/{cause.pk}/give-up/")
-    assert said(done) == ["Given up: 1 voiding. Nothing more is tried."]
+    assert said(done) == ["Given up: 1 PDF. Nothing more is tried."]
     assert month.held() == {}
     with acting_for(month.practice.pk):
-        void.refresh_from_db()
-        assert void.state == State.CANCELLED
+        pdf.refresh_from_db()
+        assert pdf.state == State.CANCELLED
         told = AuditEntry.objects.get(action="cause.given_up").detail
         assert told["before"] == {"held up": [invoice.number]}
     assert said(month.post(f"attention/{cause.pk}/give-up/")) == [views_causes.FIXED]
