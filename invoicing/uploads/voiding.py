@@ -114,6 +114,12 @@ def why_not_void(uploads: Iterable[Upload]) -> str:
             f"{label} has payments of {abs(sent.invoice.paid):,.2f} for it. Take them off it there"
             " first, or send a credit note."
         )
+    if sent.invoice.package_status.casefold() == "paid":
+        # Without a payment: other documents are set against it.
+        return (
+            f"{label} has it as paid, by what is set against it. Take that off it there and read"
+            " the payments again, or send a credit note."
+        )
     voiding = next((one for one in rows if one.kind == Kind.VOID and one.state in LIVE), None)
     if voiding:
         return f"It is being voided already ({voiding.batch}): see there how that ends."

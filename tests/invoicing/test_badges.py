@@ -255,3 +255,16 @@ def test_the_page_of_a_refused_void_leads_to_withdrawing_it_and_offers_no_parkin
     assert f'href="{url(practice, f"invoices/{upload.invoice_id}/")}">Withdraw the void…' in (
         page.content.decode()
     )
+
+
+def test_what_the_package_has_as_paid_is_not_offered_to_be_voided(
+    practice: Practice, scene: Scene
+) -> None:
+    upload = scene.uploads["warned"]
+    browser = client_of(make_member(practice, Role.ACCOUNTS))
+    assert "Void in Xero" in text_of(browser.get(url(practice, f"invoices/{upload.invoice_id}/")))
+    with acting_for(practice.pk):
+        Invoice.objects.filter(uploads=upload).update(package_status="PAID")
+    told = text_of(browser.get(url(practice, f"invoices/{upload.invoice_id}/")))
+    assert "Void in Xero" not in told
+    assert "Xero has it as paid, by what is set against it." in told
