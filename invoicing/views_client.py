@@ -224,8 +224,8 @@ class _Place:
 
     @property
     def differs(self) -> bool:
-        """Whether an update would change anything."""
-        return any(one.differs for one in self.compared)
+        """Whether an update would change anything, as far as is known."""
+        return not self.is_old and any(one.differs for one in self.compared)
 
 
 def _places(interface: AccountingInterface, client: Client, found: Sequence[Match]) -> list[_Place]:
@@ -243,7 +243,9 @@ def _places(interface: AccountingInterface, client: Client, found: Sequence[Matc
                 match=one,
                 upload=upload,
                 compared=compare(client, name=one.name, contact=contact) if contact else [],
-                is_old=bool(sent_at and read_at and sent_at > read_at),
+                is_old=bool(
+                    sent_at and read_at and sent_at > read_at and one.link and one.link.written
+                ),
             )
         )
     return places

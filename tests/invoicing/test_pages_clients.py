@@ -437,6 +437,11 @@ def test_a_client_created_now_goes_as_a_contact_on_its_own(
     assert links(interface) == {"Brand New Ltd": organisation.contact("Brand New Ltd").id}
     with acting_for(interface.practice_id):
         assert Batch.objects.get().finished_at is not None
+    there = page_of(interface, f"{client.pk}/")
+    assert "Read from Xero now" in text_of(browser.get(there))
+    read = browser.post(page_of(interface, "read/"), {"next": there}, follow=True)
+    assert "Read from Xero now" not in text_of(read)
+    assert "Brand New Ltd Brand New Ltd Same" in text_of(read)
     assert "Brand New Ltd" in text_of(browser.get(page_of(interface)))
     assert browser.get(url(interface.practice, "batches/1/")).status_code == 200
     assert browser.get(url(interface.practice, "batches/")).status_code == 200

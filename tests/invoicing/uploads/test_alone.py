@@ -233,7 +233,10 @@ def test_ours_and_theirs_stand_side_by_side_and_are_updated_where_that_is_wanted
     desk.work()
     [update] = books.posts[-1]
     assert (update.remote_id, update.phone) == ("till-9", "09 555 0199")
-    assert "sent there after the contacts were read" in text_of(browser.get(there))
+    since = text_of(browser.get(there))
+    assert "sent there after the contacts were read" in since
+    assert "Sent since" in since
+    assert "Differs" not in since and "Update in Till" not in since
     with acting_for(desk.practice.pk):
         assert Upload.objects.get(kind="contact").state == "sent"
 
