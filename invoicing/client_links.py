@@ -9,6 +9,7 @@ from django.db.models import Q
 from connectors.base.protocol import PushesContacts
 from interfaces import clock
 from interfaces.models import AccountingInterface
+from invoicing import documents, preflight
 from invoicing.client_matching import Match, Place
 from invoicing.models import Batch, Client, ContactLink, PackageContact, Upload
 from invoicing.uploads import outcomes, states
@@ -202,6 +203,11 @@ def create_now(*, interface: Interface, match: Match, actor: User) -> Batch:
     if reason := why_not_create(interface):
         raise CannotMatch(reason)
     client = Client.objects.get(pk=match.client_id)
+    contact = documents.contact_of(client, name=match.name, key="")
+    # One that is there is only linked.
+    faults = [] if match.exact else preflight.check_new_contact(interface, contact)
+    if faults:
+        raise CannotMatch(" ".join(f"{one.message} {one.next_step}" for one in faults))
     batch = enqueue_contacts(interface=interface, contacts=[(client, match.name)], actor=actor)
     if batch is None:
         raise CannotMatch(f"{match.client} is linked already, or on its way. Look again.")

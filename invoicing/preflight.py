@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import TruncMonth
 from django.utils import timezone
 
-from connectors.base.documents import SalesInvoice
+from connectors.base.documents import Contact, SalesInvoice, TaxBasis
 from connectors.base.faults import Fault, Weight
 from connectors.base.known import Known, KnownContact, NumberThere
 from connectors.base.protocol import (
@@ -26,7 +27,7 @@ from connectors.base.protocol import (
     ReadsPayments,
     WritesImportFile,
 )
-from connectors.base.rules import NumberTaken, PlanLimit, Rule, day, is_credit
+from connectors.base.rules import NumberTaken, OfNewContact, PlanLimit, Rule, day, is_credit
 from interfaces.code_book import CodeBook
 from interfaces.models import AccountingInterface
 from interfaces.preferences import sealed_settings
@@ -244,6 +245,35 @@ def _by_rules(place: _Place, document: SalesInvoice, before: Sequence[Fault]) ->
             )
         )
     return found
+
+
+def check_new_contact(interface: AccountingInterface, contact: Contact) -> list[Fault]:
+    """For what the package is known to refuse the contact, were it added there."""
+    place = _place(interface, CodeBook.load(interface), remarks=False)
+    today, nothing = timezone.localdate(), Decimal(0)
+    # The rules are about documents; those of a contact look at nothing else of one.
+    bare = SalesInvoice(
+        key=contact.key,
+        number="",
+        reference="",
+        contact=contact,
+        contact_id="",
+        issued=today,
+        due=today,
+        currency="",
+        tax_basis=TaxBasis.EXCLUSIVE,
+        net=nothing,
+        tax=nothing,
+        total=nothing,
+        lines=(),
+    )
+    return [
+        fault
+        for one in place.rules
+        if isinstance(one, OfNewContact)
+        for rule in one.rules
+        for fault in rule.faults(bare, place.known)
+    ]
 
 
 def _not_linked(invoice: Invoice) -> Checked:

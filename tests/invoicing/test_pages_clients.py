@@ -447,6 +447,18 @@ def test_a_client_created_now_goes_as_a_contact_on_its_own(
     assert browser.get(url(interface.practice, "batches/")).status_code == 200
 
 
+def test_a_client_that_is_known_to_be_refused_is_not_added(
+    offline: AccountingInterface, browser: Browser
+) -> None:
+    [client] = needed(offline, "Brand <New> Ltd")
+    done = browser.post(
+        page_of(offline, f"{client.pk}/decide/"), {"do": "create", "name": ""}, follow=True
+    )
+    assert "The name" in said(done)[0] and "<" in said(done)[0]
+    with acting_for(offline.practice_id):
+        assert not Batch.objects.exists()
+
+
 def test_where_clients_are_not_added_none_is_created_and_the_page_says_so(
     offline: AccountingInterface, browser: Browser
 ) -> None:
