@@ -141,6 +141,8 @@ def test_a_phone_has_filters_sorting_and_all_of_a_row(
     page = open_as(admin, NARROW).open(UPLOAD)
     expect(page.get_by_label("Office")).to_be_hidden()
     page.get_by_role("button", name="Filter and sort").click()
+    # What still unfolds moves away from under a click.
+    expect(page.locator("#filters:not(.collapsing).show")).to_be_visible()
     page.get_by_label("Office", exact=True).select_option("Wellington")
     page.get_by_label("Sort by").select_option("-total")
     page.get_by_role("button", name="Filter", exact=True).click()
