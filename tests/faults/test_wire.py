@@ -78,15 +78,14 @@ def test_an_answer_cut_behind_its_head_has_its_status_and_no_body(echo: Echo, wi
     assert [one.took_effect for one in echo.requests] == [True]
 
 
-def test_an_answer_cut_in_its_body_has_no_more_of_it(wire: Wire) -> None:
+def test_an_answer_cut_in_its_body_has_so_much_of_it(wire: Wire) -> None:
     wire.script("POST /echo", Cut(of_answer=True, body=50_000))
     got = b""
     answer = requests.post(f"{wire.url}/echo", data=BODY, timeout=20, stream=True)
     with answer, pytest.raises(requests.exceptions.ChunkedEncodingError):
         for part in answer.iter_content(1000):
             got += part
-    # The reset may overtake what its caller has not read yet.
-    assert BODY[:50_000].startswith(got)
+    assert got == BODY[:50_000]
 
 
 def test_an_answer_cut_before_its_head_is_none(echo: Echo, wire: Wire) -> None:

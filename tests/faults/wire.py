@@ -3,9 +3,11 @@
 The script goes by request: a line of it takes the next requests that begin with its words.
 """
 
+import fcntl
 import select
 import socket
 import struct
+import termios
 import threading
 from dataclasses import dataclass
 from typing import Self
@@ -160,6 +162,7 @@ class Wire:
                             self._begin(part, passing[near], passing[far])
                         last = end
                         if self._pass(part, passing[end], far if end is near else near):
+                            self._let_arrive(far if end is near else near)
                             _reset_when_closed(near, far)
                             return
         except OSError:
@@ -181,6 +184,12 @@ class Wire:
         asked.turn_to(fault if fault and not fault.of_answer else None)
         answered.turn_to(fault if fault and fault.of_answer else None)
 
+    def _let_arrive(self, other: socket.socket) -> None:
+        """A reset throws away what was passed on and has not arrived yet: wait for that."""
+        over = self._over
+        while _on_the_way(other) and not over.is_set():
+            over.wait(0.001)
+
     def _pass(self, part: bytes, passing: _Passing, other: socket.socket) -> bool:
         """Pass the part on as far as the fault lets it; True when the line is to be cut."""
         if isinstance(passing.fault, Hold):
@@ -189,6 +198,12 @@ class Wire:
         some, is_cut = passing.take(part)
         other.sendall(some)
         return is_cut
+
+
+def _on_the_way(end: socket.socket) -> int:
+    """How many bytes written to it the other side has not acknowledged."""
+    (left,) = struct.unpack("i", fcntl.ioctl(end, termios.TIOCOUTQ, bytes(4)))
+    return int(left)
 
 
 def _reset_when_closed(*ends: socket.socket) -> None:
